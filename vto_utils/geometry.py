@@ -1,0 +1,533 @@
+"""The warp that needs no weights: places on the garment's outline go to places on the body.
+
+The garment is cut into a body and two sleeves (or two trouser legs). Each part gets its own thin-plate
+spline, so that a sleeve photographed hanging down can follow an arm that is held up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from . import filters, labels
+from .garment import Garment
+from .parsing import BodyFrame, arm_chain, leg_chain
+from .pose import Pose
+from .silhouette import Sleeve
+
+_ALONG = np.arange(-0.4, 3.2, 0.02)  # torso lengths below the neck at which the body's outline is known
+
+# Half width of a body's torso in breadths, by torso lengths below the line of the shoulder joints: a mean
+# of adult proportions (Drillis and Contini 1966), used to bound what the parsing says.
+_MEAN_ALONG = np.array([0.0, 0.2, 0.35, 0.6, 0.8, 1.0, 1.2, 3.2])
+_MEAN_HALF_WIDTH = np.array([0.52, 0.49, 0.46, 0.42, 0.45, 0.52, 0.56, 0.56])
+
+# Height of the top of the shoulders above the line of the joints, in breadths, by breadths from the middle.
+_SHOULDER_ASIDE = np.array([0.0, 0.2, 0.35, 0.5, 0.58, 0.65])
+_SHOULDER_RISE = np.array([0.30, 0.25, 0.16, 0.07, -0.02, -0.12])
+
+_SHOULDER_TIP = 0.56  # breadths from the middle to the end of the shoulder
+_ARM_RADIUS = (0.165, 0.12, 0.085)  # breadths, at shoulder, elbow, wrist
+_LEG_RADIUS = (0.30, 0.19, 0.12)  # breadths, at hip, knee, ankle
+_ARM_LENGTH = 1.42  # breadths, shoulder to wrist, when nothing is foreshortened
+
+
+@dataclass(frozen=True)
+class Body:
+    """What the geometric warp knows of a person, in pixels of one photo.
+
+    Attributes:
+        frame: joints and proportions.
+        pose: key points.
+        right_edge, left_edge: half widths of the torso towards either side, in breadths, at ``_ALONG``.
+        shoulder_rise: height of the shoulder line above the joints in breadths, at ``_SHOULDER_ASIDE``.
+        waist: torso lengths below the neck where the lower garment begins; ``None`` when it is not seen.
+    """
+
+    frame: BodyFrame
+    pose: Pose
+    right_edge: np.ndarray
+    left_edge: np.ndarray
+    shoulder_rise: np.ndarray
+    waist: float | None
+
+    @classmethod
+    def measure(cls, pose: Pose, parsing: np.ndarray) -> Body:
+        """Measure a person.
+
+        Args:
+            pose: key points in pixels of the label map.
+            parsing: uint8 HW CIHP-20 ids.
+        """
+        frame = BodyFrame.from_pose(pose)
+        # The label map as the body sees it: one row per step along the torso, one column per step aside.
+        aside = np.arange(-1.0, 1.0, 0.01)
+        a, s = np.meshgrid(_ALONG * frame.torso, aside * frame.breadth, indexing="ij")
+        xs = frame.neck[0] + frame.down[0] * a + frame.across[0] * s
+        ys = frame.neck[1] + frame.down[1] * a + frame.across[1] * s
+        straight = cv2.remap(
+            parsing, xs.astype(np.float32), ys.astype(np.float32), cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT
+        )
+        arm = np.full(straight.shape, 99.0, np.float32)
+        for side in ("left", "right"):
+            arm = np.minimum(arm, _arm_distance(pose, frame, side, xs, ys))
+        clothes = (*labels.CATEGORIES["dresses"], labels.ID["torso-skin"])
+        torso = np.isin(straight, clothes) & ~((arm < 0.95) & (np.abs(aside) > 0.3)[None])
+        edges = [_edge(torso[:, order], np.abs(aside[order])) for order in (aside < 0, aside >= 0)]
+        rise = _shoulder_line(straight, aside, frame)
+        lower = np.isin(straight, (labels.ID["pants"], labels.ID["skirt"]))[:, np.abs(aside) < 0.3].mean(1) > 0.5
+        rows = np.flatnonzero(lower & (_ALONG > 0.35))
+        waist = float(_ALONG[rows[0]]) if rows.size > 3 else None
+        return cls(frame, pose, edges[0], edges[1], rise, waist)
+
+    def half_width(self, along: float, side: str) -> float:
+        """Half width of the torso in breadths."""
+        return float(np.interp(along, _ALONG, self.right_edge if side == "right" else self.left_edge))
+
+    def at(self, along: float, aside: float, side: str) -> np.ndarray:
+        """Point ``along`` torso lengths below the neck and ``aside`` breadths to one side of the middle."""
+        return self.frame.place(along, -aside if side == "right" else aside)
+
+    def shoulder_top(self, aside: float) -> float:
+        """Torso lengths below the neck (so negative) of the top of the shoulder at ``aside`` breadths."""
+        rise = float(np.interp(aside, _SHOULDER_ASIDE, self.shoulder_rise))
+        return -rise * self.frame.breadth / self.frame.torso
+
+
+def _arm_distance(pose: Pose, frame: BodyFrame, side: str, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
+    chain = arm_chain(pose, frame, side)[:3]
+    result = np.full(xs.shape, 99.0, np.float32)
+    for k in range(len(chain) - 1):
+        axis = chain[k + 1] - chain[k]
+        t = np.clip(((xs - chain[k][0]) * axis[0] + (ys - chain[k][1]) * axis[1]) / max(axis @ axis, 1e-6), 0, 1)
+        radius = frame.breadth * (_ARM_RADIUS[k] + (_ARM_RADIUS[k + 1] - _ARM_RADIUS[k]) * t)
+        distance = np.hypot(xs - chain[k][0] - t * axis[0], ys - chain[k][1] - t * axis[1])
+        result = np.minimum(result, (distance / radius).astype(np.float32))
+    return result
+
+
+def _edge(torso: np.ndarray, aside: np.ndarray) -> np.ndarray:
+    """Half width of one side of the torso in every row, kept near the mean of adults and smoothed."""
+    mean = np.interp(_ALONG, _MEAN_ALONG, _MEAN_HALF_WIDTH)
+    reach = np.where(torso, aside[None], 0).max(1)
+    seen = torso.any(1) & (_ALONG > 0.12)
+    reach = np.where(seen, np.clip(reach, 0.78 * mean, 1.22 * mean), mean)
+    ratio = np.convolve(np.pad(reach / mean, 6, mode="edge"), np.hanning(15)[1:-1] / np.hanning(15).sum(), "valid")
+    return ratio * mean
+
+
+def _shoulder_line(straight: np.ndarray, aside: np.ndarray, frame: BodyFrame) -> np.ndarray:
+    """Measured height of the shoulders where hair does not hide it, the mean of adults elsewhere."""
+    body = np.isin(straight, (5, 6, 7, 10, 14, 15))
+    rise = _SHOULDER_RISE.copy()
+    for i, u in enumerate(_SHOULDER_ASIDE):
+        if not 0.25 < u < 0.6:
+            continue
+        heights = []
+        for columns in (np.abs(aside - u) < 0.03, np.abs(aside + u) < 0.03):
+            for column in np.flatnonzero(columns):
+                rows = np.flatnonzero(body[:, column])
+                # Hair above a shoulder hides its edge; background above it shows it.
+                if rows.size and rows[0] > 0 and straight[rows[0] - 1, column] == 0:
+                    heights.append(-_ALONG[rows[0]] * frame.torso / frame.breadth)
+        if heights:
+            rise[i] = np.clip(np.median(heights), rise[i] - 0.1, rise[i] + 0.1)
+    return np.minimum.accumulate(rise)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One piece of a garment and where it goes.
+
+    Attributes:
+        name: ``body``, ``right`` or ``left``.
+        source: (N, 2) points in pixels of the garment picture.
+        target: (N, 2) the same points in pixels of the photo.
+        cut: uint8 HW mask of the piece in the garment picture.
+        reach: (M, 2) polygon in the photo outside which the piece never is.
+        margin: pixels by which ``reach`` may be exceeded.
+        covers: for a sleeve or leg, the fraction of the limb (to the wrist or ankle) that it covers.
+    """
+
+    name: str
+    source: np.ndarray
+    target: np.ndarray
+    cut: np.ndarray
+    reach: np.ndarray
+    margin: float
+    covers: float = 0.0
+
+
+def plan(garment: Garment, body: Body) -> list[Part]:
+    """Cut a garment into parts and say where each goes on the body.
+
+    Returns:
+        Parts in painting order: later ones lie on top.
+    """
+    return _lower_parts(garment, body) if garment.category == "lower_body" else _upper_parts(garment, body)
+
+
+def _along_chain(chain: list[np.ndarray], fractions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points and unit directions at fractions of a polyline's length; past its end it goes straight on."""
+    path = np.stack(chain)
+    steps = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+    total = steps[-1]
+
+    def at(f: np.ndarray) -> np.ndarray:
+        inside = np.stack([np.interp(f * total, steps, path[:, i]) for i in range(2)], 1)
+        end = (path[-1] - path[-2]) / max(np.linalg.norm(path[-1] - path[-2]), 1e-6)
+        return inside + np.maximum(f - 1, 0)[:, None] * total * end
+
+    ahead = at(fractions + 0.09) - at(fractions - 0.09)
+    return at(fractions), ahead / np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-6)
+
+
+def _outward(direction: np.ndarray, side: str) -> np.ndarray:
+    """Normal of a limb that points away from the body when the limb hangs down."""
+    normal = np.stack([-direction[..., 1], direction[..., 0]], -1)
+    return normal if side == "right" else -normal
+
+
+def _polygon_cut(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    canvas = np.zeros(size, np.uint8)
+    cv2.fillPoly(canvas, [np.round(polygon).astype(np.int32)], 255)
+    return canvas
+
+
+def _upper_parts(garment: Garment, body: Body) -> list[Part]:
+    marks, frame = garment.landmarks, body.frame
+    size = garment.mask.shape
+    centre = (marks["right_underarm"][0] + marks["left_underarm"][0]) / 2
+    chest = float(marks["left_underarm"][0] - marks["right_underarm"][0])
+    sleeved = len(marks.sleeves) == 2
+    shoulders = float(np.linalg.norm(marks["left_shoulder"] - marks["right_shoulder"]))
+    necks = float(np.linalg.norm(marks["left_neck"] - marks["right_neck"]))
+    bare_shoulders = sleeved and necks > 0.95 * chest
+    body_chest = (body.half_width(0.3, "right") + body.half_width(0.3, "left")) * frame.breadth
+    if sleeved and not bare_shoulders:
+        scale = 2 * _SHOULDER_TIP * frame.breadth / max(shoulders, 1)
+        # A garment with dropped shoulders or a wide body must not shrink below the body it covers.
+        scale = float(np.clip(scale, 1.0 * body_chest / chest, 1.6 * body_chest / chest))
+        length_scale = scale
+    else:
+        scale = 1.04 * body_chest / chest
+        length_scale = 1.2 * scale  # flat, a fitted garment is wider than the body seen from the front
+    in_torso, in_breadth = length_scale / frame.torso, scale / frame.breadth
+
+    source: list[np.ndarray] = []
+    target: list[np.ndarray] = []
+
+    def pin(where: np.ndarray, to: np.ndarray) -> None:
+        source.append(np.asarray(where, float))
+        target.append(np.asarray(to, float))
+
+    tops: dict[str, np.ndarray] = {}
+    outline: dict[str, list[np.ndarray]] = {"right": [], "left": []}
+    natural_hem = []
+    unders = {}
+    for side in ("right", "left"):
+        neck, shoulder, under = (marks[f"{side}_{n}"] for n in ("neck", "shoulder", "underarm"))
+        if bare_shoulders:
+            tip, drop = 0.6, 0.1
+            to_shoulder = body.at(drop, tip, side)
+            to_neck = body.at(drop, 0.45, side)
+            neck = shoulder + (np.array([centre, shoulder[1]]) - shoulder) * 0.25
+            top_row = drop
+        else:
+            tip = _SHOULDER_TIP if sleeved else float(np.clip(abs(shoulder[0] - centre) * in_breadth, 0.12, 0.56))
+            top_row = body.shoulder_top(tip)
+            to_shoulder = body.at(top_row, tip, side)
+            neck_aside = float(np.clip(abs(neck[0] - centre) * in_breadth, 0.1, max(tip - 0.06, 0.1)))
+            rise = body.shoulder_top(neck_aside) - top_row  # negative: up
+            extra = max((shoulder[1] - neck[1]) * in_torso + rise - 0.05, 0.0)
+            to_neck = body.at(body.shoulder_top(neck_aside) - min(extra, 0.2), neck_aside, side)
+        pin(neck, to_neck)
+        pin(shoulder, to_shoulder)
+        drop = float(np.clip(top_row + (under[1] - shoulder[1]) * in_torso, 0.2, 0.36))
+        to_under = body.at(drop, body.half_width(drop, side) + (0.0 if sleeved else 0.01), side)
+        unders[side] = (drop, to_under)
+        pin(under, to_under)
+        for t in (1 / 3, 2 / 3):  # the line of the armhole, shared with the sleeve
+            bend = _armhole(shoulder, under, t), _armhole(to_shoulder, to_under, t)
+            if sleeved:
+                pin(*bend)
+        tops[side] = to_shoulder
+        hem = marks[f"{side}_hem"]
+        natural_hem.append(drop + (hem[1] - under[1]) * in_torso)
+        outline[side] += [to_neck, to_shoulder, to_under]
+    hem_row = float(np.mean(natural_hem))
+    if body.waist is not None and garment.category == "upper_body" and body.waist - 0.28 < hem_row < body.waist + 0.04:
+        hem_row = body.waist + 0.04  # a top that nearly reaches the waistband does reach it
+    for side in ("right", "left"):
+        drop, _ = unders[side]
+        edge = marks.right_side if side == "right" else marks.left_side
+        for k, where in enumerate(edge[1:], 1):
+            t = k / (len(edge) - 1)
+            row = drop + t * (hem_row - drop)
+            natural = abs(where[0] - centre) * in_breadth
+            close = body.half_width(row, side)
+            loose = 1.5 if garment.category == "dresses" and row > 1 else 1.16
+            point = body.at(row, float(np.clip(natural, close, loose * close)) + 0.01, side)
+            pin(where, point)
+            outline[side].append(point)
+    if len(marks.neckline):
+        middle = marks.neckline[len(marks.neckline) // 2]
+        depth = middle[1] - (marks["right_neck"][1] + marks["left_neck"][1]) / 2
+        pin(middle, (outline["right"][0] + outline["left"][0]) / 2 + frame.down * depth * in_torso * frame.torso)
+    pin(marks.points["hem"], (outline["right"][-1] + outline["left"][-1]) / 2 + frame.down * 0.02 * frame.torso)
+
+    whole = garment.mask
+    body_cut = whole.copy()
+    sleeves = []
+    for side, sleeve in marks.sleeves.items():
+        part, cut = _sleeve_part(garment, body, side, sleeve, tops[side], unders[side][1], scale)
+        sleeves.append(part)
+        inner = filters.grow(cut > 127, -max(1.0, size[0] / 500))
+        body_cut[inner] = 0
+    if len(marks.neckline):
+        line = marks.neckline
+        opening = np.concatenate([line, [[line[-1][0], -5], [line[0][0], -5]]])
+        inside = cv2.GaussianBlur(_polygon_cut(opening, size), (0, 0), max(0.7, size[0] / 1200))
+        body_cut = np.minimum(body_cut, 255 - inside)
+    reach = np.stack([*outline["right"], *outline["left"][::-1]])
+    parts = [Part("body", np.stack(source), np.stack(target), body_cut, reach, 0.14 * frame.breadth)]
+    return [*parts, *sleeves]
+
+
+def _armhole(shoulder: np.ndarray, under: np.ndarray, t: float) -> np.ndarray:
+    return shoulder + (under - shoulder) * t
+
+
+def _sleeve_part(
+    garment: Garment, body: Body, side: str, sleeve: Sleeve, to_shoulder: np.ndarray, to_under: np.ndarray, scale: float
+) -> tuple[Part, np.ndarray]:
+    frame, marks = body.frame, garment.landmarks
+    chain = arm_chain(body.pose, frame, side)[:3]
+    unit = frame.breadth
+    if len(chain) < 2:
+        chain = [chain[0], chain[0] + frame.down * _ARM_LENGTH * unit]
+    seen = float(sum(np.linalg.norm(b - a) for a, b in zip(chain, chain[1:], strict=False)))
+    # How far down the arm the cuff is, judged on the arm's true length; the arm may be foreshortened.
+    end = sleeve.length * scale / (_ARM_LENGTH * unit)
+    end = 1.0 if end > 0.85 else end
+    if len(chain) == 2 and end > 0.5:
+        end = min(end, 0.5 * seen / max(seen, 1e-6) + 0.5)
+    count = len(sleeve.outer)
+    fractions = np.linspace(0, 1, count) * end
+    points, directions = _along_chain(chain, fractions)
+    normals = _outward(directions, side)
+    flat_half = np.linalg.norm(sleeve.outer - sleeve.inner, axis=1) / 2 * scale
+    radius = np.interp(fractions, [0, 0.55, 1.0], _ARM_RADIUS) * unit
+    half = np.clip(flat_half * 0.85, radius * 1.08, radius * 1.5)
+    source, target = [], []
+    for k in range(count):
+        source += [sleeve.outer[k], sleeve.inner[k]]
+        if k == 0:
+            target += [to_shoulder, to_under]
+            continue
+        blend = min(1.0, k / 2)  # leave the armhole gently
+        target.append(points[k] + normals[k] * half[k])
+        inner = points[k] - normals[k] * half[k]
+        follow = to_under + (points[k] - points[0])
+        target.append(blend * inner + (1 - blend) * follow if fractions[k] < 0.25 else inner)
+    for t in (1 / 3, 2 / 3):
+        source.append(_armhole(marks[f"{side}_shoulder"], marks[f"{side}_underarm"], t))
+        target.append(_armhole(to_shoulder, to_under, t))
+    polygon = np.concatenate([sleeve.polygon, sleeve.polygon[:1]])
+    cut = _polygon_cut(polygon, garment.mask.shape)
+    grown = filters.grow(cut > 127, max(1.0, garment.mask.shape[0] / 400))
+    cut = np.where(grown, garment.mask, 0).astype(np.uint8)
+    target_points = np.stack(target)
+    outer, inner = target_points[0 : 2 * count : 2], target_points[1 : 2 * count : 2]
+    reach = np.concatenate([outer, inner[::-1]])
+    return Part(side, np.stack(source), target_points, cut, reach, 0.1 * unit, end), cut
+
+
+def _lower_parts(garment: Garment, body: Body) -> list[Part]:
+    marks, frame = garment.landmarks, body.frame
+    unit = frame.breadth
+    size = garment.mask.shape
+    waist_width = float(marks["left_waist"][0] - marks["right_waist"][0])
+    top = body.waist if body.waist is not None else 0.78
+    top = float(np.clip(top, 0.55, 1.0))
+    hips = body.half_width(top, "right") + body.half_width(top, "left")
+    scale = hips * unit * 1.04 / max(waist_width, 1)
+    corners = {s: body.at(top, body.half_width(top, s) + 0.02, s) for s in ("right", "left")}
+    if not marks.sleeves:  # a skirt
+        source, target = [], []
+        length = (marks["right_hem"][1] - marks["right_waist"][1]) * scale * 1.15 / frame.torso
+        centre = (marks["right_waist"][0] + marks["left_waist"][0]) / 2
+        outline: dict[str, list[np.ndarray]] = {"right": [], "left": []}
+        for side in ("right", "left"):
+            edge = marks.right_side if side == "right" else marks.left_side
+            for k, where in enumerate(edge):
+                row = top + k / (len(edge) - 1) * length
+                natural = abs(where[0] - centre) * scale / unit
+                close = body.half_width(row, side)
+                point = body.at(row, max(natural, close * 0.95) + 0.01, side)
+                source.append(where)
+                target.append(point)
+                outline[side].append(point)
+        reach = np.stack([*outline["right"], *outline["left"][::-1]])
+        return [Part("body", np.stack(source), np.stack(target), garment.mask, reach, 0.12 * unit)]
+
+    crotch = marks["crotch"]
+    waist_middle = (marks["right_waist"] + marks["left_waist"]) / 2
+    chains = {side: leg_chain(body.pose, side) for side in ("right", "left")}
+    to_middle = (corners["right"] + corners["left"]) / 2
+    to_crotch = frame.pelvis + frame.down * 0.24 * frame.torso
+    parts = []
+    for side in ("right", "left"):
+        leg, chain = marks.sleeves[side], chains[side]
+        if len(chain) < 2:
+            chain = [frame.pelvis, frame.pelvis + frame.down * 1.6 * frame.torso]
+        chain = chain[:3]
+        true_length = 1.72 * frame.torso  # hip to ankle of an adult, when nothing is foreshortened
+        inseam = float(np.linalg.norm(np.diff(leg.inner, axis=0), axis=1).sum()) * scale * 1.05
+        end = min(inseam / true_length + 0.16, 1.06)
+        end = 1.02 if end > 0.88 else end
+        count = len(leg.outer)
+        fractions = np.linspace(0, end, count)
+        points, directions = _along_chain(chain, fractions)
+        normals = _outward(directions, side)
+        radius = np.interp(fractions, [0, 0.5, 1.0], _LEG_RADIUS) * unit
+        source = [waist_middle, crotch, marks[f"{side}_waist"]]
+        target = [to_middle, to_crotch, corners[side]]
+        crotch_row = crotch[1]
+        outer_line, inner_line = [corners[side]], [to_crotch]
+        for k in range(1, count):
+            flat_half = np.linalg.norm(leg.outer[k] - leg.inner[k]) / 2 * scale
+            half = float(np.clip(flat_half * 0.9, radius[k] * 0.95, radius[k] * 1.6))
+            outer = points[k] + normals[k] * half
+            if leg.outer[k][1] <= crotch_row:  # still at the hips: follow the torso's outline
+                row = float((points[k] - frame.neck) @ frame.down / frame.torso)
+                outer = body.at(row, body.half_width(row, side) + 0.03, side)
+            source.append(leg.outer[k])
+            target.append(outer)
+            outer_line.append(outer)
+        inner_count = len(leg.inner)
+        start = float((to_crotch - chain[0]) @ frame.down / max(true_length, 1e-6))
+        inner_points, inner_directions = _along_chain(chain, np.linspace(max(start, 0.05), end, inner_count))
+        inner_normals = _outward(inner_directions, side)
+        inner_radius = np.interp(np.linspace(max(start, 0.05), end, inner_count), [0, 0.5, 1.0], _LEG_RADIUS) * unit
+        for k in range(1, inner_count):
+            t = k / (inner_count - 1)
+            point = inner_points[k] - inner_normals[k] * inner_radius[k] * (0.85 + 0.1 * t)
+            source.append(leg.inner[k])
+            target.append(point)
+            inner_line.append(point)
+        half_picture = np.zeros(size, np.uint8)
+        middle = round((crotch[0] + waist_middle[0]) / 2)
+        overlap = max(1, size[1] // 300)
+        if side == "right":
+            half_picture[:, : middle + overlap] = 255
+        else:
+            half_picture[:, middle - overlap :] = 255
+        reach = np.stack([to_middle, *outer_line, *inner_line[::-1]])
+        cut = np.minimum(garment.mask, half_picture)
+        parts.append(Part(side, np.stack(source), np.stack(target), cut, reach, 0.08 * unit, end))
+    return parts
+
+
+def render(part: Part, garment: Garment, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Warp one part onto a picture of ``size`` (height, width).
+
+    Returns:
+        RGB float32 HWC in [0, 255] and alpha float32 HW in [0, 1].
+    """
+    height, width = size
+    low = np.floor(np.minimum(part.reach.min(0), part.target.min(0)) - part.margin - 4).astype(int)
+    high = np.ceil(np.maximum(part.reach.max(0), part.target.max(0)) + part.margin + 4).astype(int)
+    x0, y0 = max(low[0], 0), max(low[1], 0)
+    x1, y1 = min(high[0], width), min(high[1], height)
+    colours, alpha = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return colours, alpha
+    map_x, map_y = _backward_map(part, (x0, y0, x1, y1))
+    texture = np.asarray(garment.image)
+    # Shrinking needs a smaller picture to sample from, or fine patterns turn into moire.
+    shrink = float(np.sqrt(np.abs(np.median(_area_ratio(map_x, map_y)))))
+    if shrink > 1.3:
+        factor = 1 / shrink
+        texture = cv2.resize(texture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        cut = cv2.resize(part.cut, texture.shape[1::-1], interpolation=cv2.INTER_AREA)
+        map_x, map_y = (map_x + 0.5) * factor - 0.5, (map_y + 0.5) * factor - 0.5
+    else:
+        cut = part.cut
+    warped = cv2.remap(texture, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    mask = cv2.remap(cut, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    reach = filters.polygon_mask(part.reach - [x0, y0], (y1 - y0, x1 - x0))
+    reach = filters.feather(filters.grow(reach, part.margin), 2)
+    colours[y0:y1, x0:x1] = warped
+    alpha[y0:y1, x0:x1] = mask.astype(np.float32) / 255 * reach
+    return colours, alpha
+
+
+def _area_ratio(map_x: np.ndarray, map_y: np.ndarray) -> np.ndarray:
+    dx = np.gradient(map_x[::8, ::8]), np.gradient(map_y[::8, ::8])
+    return (dx[0][0] * dx[1][1] - dx[0][1] * dx[1][0]) / 64
+
+
+def _backward_map(part: Part, box: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """For every pixel of the photo inside ``box`` the place in the garment picture it is taken from."""
+    import torch
+
+    from .tps import tps_parameters, tps_transform
+
+    x0, y0, x1, y1 = box
+    target = torch.as_tensor(part.target, dtype=torch.float32)[None]
+    source = torch.as_tensor(part.source, dtype=torch.float32)[None]
+    weights, affine = tps_parameters(target, source, regularization=1e-4)
+    step = max(2, round(max(x1 - x0, y1 - y0) / 160))  # the spline is smooth: think small, paint big
+    columns, rows = int(np.ceil((x1 - x0) / step)) + 1, int(np.ceil((y1 - y0) / step)) + 1
+    ys, xs = torch.meshgrid(torch.arange(rows) * step + y0, torch.arange(columns) * step + x0, indexing="ij")
+    points = torch.stack([xs, ys], -1).reshape(1, -1, 2).float()
+    coarse = tps_transform(points, target, weights, affine).reshape(rows, columns, 2).numpy()
+    at_x, at_y = np.meshgrid(
+        np.arange(x1 - x0, dtype=np.float32) / step, np.arange(y1 - y0, dtype=np.float32) / step
+    )
+    fine = cv2.remap(coarse, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(fine[..., 0]), np.ascontiguousarray(fine[..., 1])
+
+
+def limb_coordinates(
+    chain: list[np.ndarray], radii: tuple[float, ...], size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where every pixel lies along and across a limb.
+
+    Args:
+        chain: joints, (2,) each, in pixels.
+        radii: the limb's radius at each joint, in pixels.
+        size: (height, width).
+
+    Returns:
+        Distance to the limb's axis in radii (1 = on its surface) and fraction of its length from the first
+        to the last joint, both float32 HW.
+    """
+    lengths = [float(np.linalg.norm(b - a)) for a, b in zip(chain, chain[1:], strict=False)]
+    total = max(sum(lengths), 1e-6)
+    ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
+    best, fraction = np.full(size, 99.0, np.float32), np.zeros(size, np.float32)
+    done = 0.0
+    for k, length in enumerate(lengths):
+        axis = (chain[k + 1] - chain[k]).astype(np.float32)
+        t = np.clip(((xs - chain[k][0]) * axis[0] + (ys - chain[k][1]) * axis[1]) / max(length**2, 1e-6), 0, 1)
+        across = np.hypot(xs - chain[k][0] - t * axis[0], ys - chain[k][1] - t * axis[1])
+        across /= radii[k] + (radii[k + 1] - radii[k]) * t
+        nearer = across < best
+        best[nearer] = across[nearer]
+        fraction[nearer] = ((done + t * length) / total)[nearer]
+        done += length
+    return best, fraction
+
+
+def arm_radii(body: Body) -> tuple[float, float, float]:
+    """Radius of an arm at shoulder, elbow and wrist in pixels."""
+    return tuple(r * body.frame.breadth for r in _ARM_RADIUS)
+
+
+def leg_radii(body: Body) -> tuple[float, float, float]:
+    """Radius of a leg at hip, knee and ankle in pixels."""
+    return tuple(r * body.frame.breadth for r in _LEG_RADIUS)

@@ -1,0 +1,309 @@
+"""Painting a try-on at the photo's own size from decisions made at a small one.
+
+Inside the agnostic mask the old garment is taken off - what it hid becomes skin, background or the other
+garment - and the warped one is laid on, behind what is in front of it. Outside nothing changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from . import filters, labels
+from .geometry import Body, Part, arm_radii, leg_radii, limb_coordinates
+from .parsing import arm_chain, leg_chain
+
+_SMALL = 512  # pixels on the longer side at which regions are decided
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A warped piece of the garment.
+
+    Attributes:
+        name: ``body``, ``right`` or ``left``.
+        colours: float32 HWC RGB in [0, 255].
+        alpha: float32 HW in [0, 1].
+        covers: fraction of the limb that a sleeve or leg covers.
+    """
+
+    name: str
+    colours: np.ndarray
+    alpha: np.ndarray
+    covers: float
+
+    @classmethod
+    def of(cls, part: Part, colours: np.ndarray, alpha: np.ndarray) -> Layer:
+        return cls(part.name, colours, alpha, part.covers)
+
+
+@dataclass(frozen=True)
+class Regions:
+    """What each place inside the agnostic mask becomes before the garment is laid on; bool HW, small.
+
+    Attributes:
+        old: the garment to take off, and skin that the new one hides.
+        skin, background, lower: what is under it.
+        limb: skin of arms or legs that lies in front of the new garment.
+        front: arms that lie in front of the torso.
+        shade: float32 HW, how much darker skin gets towards the edge of a limb, in [0, 1].
+    """
+
+    old: np.ndarray
+    skin: np.ndarray
+    background: np.ndarray
+    lower: np.ndarray
+    limb: np.ndarray
+    front: np.ndarray
+    shade: np.ndarray
+
+
+def decide(parsing: np.ndarray, body: Body, layers: list[Layer], category: str) -> Regions:
+    """Decide what is under and over the new garment.
+
+    Args:
+        parsing: uint8 HW CIHP-20 ids, small.
+        body: measured in pixels of ``parsing``.
+        layers: the warped garment; only ``covers`` is looked at, and the alpha of its body at the same size.
+        category: of the new garment.
+    """
+    size = parsing.shape
+    frame = body.frame
+    ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
+    along = ((xs - frame.neck[0]) * frame.down[0] + (ys - frame.neck[1]) * frame.down[1]) / frame.torso
+    aside = ((xs - frame.neck[0]) * frame.across[0] + (ys - frame.neck[1]) * frame.across[1]) / frame.breadth
+    old_ids = labels.CATEGORIES[category]
+    if category != "dresses" and (parsing == labels.ID["dress"]).any():
+        old_ids = (*old_ids, labels.ID["dress"])
+    old = labels.select(parsing, old_ids)
+    if category == "upper_body":
+        old &= ~((parsing == labels.ID["dress"]) & (along > 1.05))
+    elif category == "lower_body":
+        old &= ~((parsing == labels.ID["dress"]) & (along < 0.8))
+    old = filters.grow(old, max(1.0, 0.012 * frame.breadth + 1))
+    covers = {layer.name: layer.covers for layer in layers}
+
+    skin = np.zeros(size, bool)
+    limb = np.zeros(size, bool)
+    front = np.zeros(size, bool)
+    shade = np.zeros(size, np.float32)
+    right = np.interp(along, np.arange(-0.4, 3.2, 0.02), body.right_edge)
+    left = np.interp(along, np.arange(-0.4, 3.2, 0.02), body.left_edge)
+    inside = (aside > -right) & (aside < left) & (along > -0.3)
+    neck = (np.abs(aside) < 0.24) & (along > -0.45) & (along < 0.1)
+    tops = np.interp(np.abs(aside), [0, 0.2, 0.35, 0.5, 0.58, 0.65], body.shoulder_rise) * -frame.breadth / frame.torso
+    shoulders = (np.abs(aside) < 0.6) & (along > tops) & (along < 0.25)
+
+    if category in ("upper_body", "dresses"):
+        skin |= (inside & (along < 1.02) & (along > tops)) | neck | shoulders
+        for side in ("right", "left"):
+            chain = arm_chain(body.pose, frame, side)
+            if len(chain) < 2:
+                continue
+            chain = chain[:3]
+            distance, fraction = limb_coordinates(chain, arm_radii(body)[: len(chain)], size)
+            on_arm = distance < 1.0
+            skin |= on_arm & (fraction > 0.02)
+            shade = np.where(on_arm & (fraction > 0.08), np.maximum(shade, distance**2), shade)
+            end = covers.get(side, 0.0)
+            bare = on_arm & (fraction > max(end, 0.2))
+            limb |= bare & old
+            arm = parsing == labels.ID[f"{side}-arm"]
+            wide = limb_coordinates(chain, tuple(2.2 * r for r in arm_radii(body)[: len(chain)]), size)[0] < 1
+            front |= arm & (fraction > max(0.2, 0.0)) & wide
+            if end > 0:  # skin that the new sleeve hides and does not happen to lie under it
+                old |= arm & wide & (fraction < end - 0.02) & (distance > 0.6)
+    if category in ("lower_body", "dresses"):
+        for side in ("right", "left"):
+            chain = leg_chain(body.pose, side)[:3]
+            if len(chain) < 2:
+                continue
+            distance, fraction = limb_coordinates(chain, leg_radii(body)[: len(chain)], size)
+            on_leg = (distance < 1.0) & (along > 0.9)
+            skin |= on_leg
+            shade = np.where(on_leg & (fraction > 0.1), np.maximum(shade, distance**2), shade)
+            end = covers.get(side, 0.0)
+            leg = parsing == labels.ID[f"{side}-leg"]
+            if end > 0:
+                old |= leg & (fraction < end - 0.02) & (distance > 0.6)
+        if category == "lower_body":
+            skin |= inside & (along > 0.5) & (along < 1.1)
+
+    person = parsing > 0
+    lower_seen = labels.select(parsing, (labels.ID["pants"], labels.ID["skirt"]))
+    lower = np.zeros(size, bool)
+    if category == "upper_body" and lower_seen.any():
+        waist = body.waist if body.waist is not None else 0.9
+        lower = inside & (along > max(0.85, min(waist, 1.0))) & old & ~limb
+        skin &= ~lower
+    background = old & ~skin & ~lower
+    # The old garment may cover a part of the body that the measured outline misses by a little.
+    del person
+    return Regions(old, skin & old, background, lower, limb, front, shade)
+
+
+def _enlarge(mask: np.ndarray, size: tuple[int, int], softness: float = 0.7) -> np.ndarray:
+    """A small mask at full size with a smooth edge, float32 in [0, 1]."""
+    large = cv2.resize(mask.astype(np.float32), size[::-1], interpolation=cv2.INTER_CUBIC)
+    ratio = max(size[0] / mask.shape[0], 1.0)
+    large = cv2.GaussianBlur(large, (0, 0), softness * ratio)
+    return np.clip((large - 0.5) * (1.5 + 0.5 * ratio) + 0.5, 0, 1)
+
+
+def _grain(photo: np.ndarray, where: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Noise like the photo's own at ``where``, so that filled areas do not look painted."""
+    if where.sum() < 200:
+        return np.zeros((*photo.shape[:2], 1), np.float32)
+    grey = photo.mean(2)
+    detail = (grey - cv2.GaussianBlur(grey, (0, 0), 1.5))[where]
+    strength = float(np.clip(1.48 * np.median(np.abs(detail)), 0, 4))
+    noise = cv2.GaussianBlur(rng.standard_normal(photo.shape[:2]).astype(np.float32), (0, 0), 0.7)
+    return noise[..., None] * (strength / max(float(noise.std()), 1e-6))
+
+
+def _fill_at(photo: np.ndarray, known: np.ndarray, scale: float) -> np.ndarray:
+    """Continue the colours of ``known`` over the whole picture; done small, because it is smooth."""
+    height, width = known.shape
+    size = (max(2, round(width * scale)), max(2, round(height * scale)))
+    weight = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    weight = np.where(weight > 0.95, weight, 0)
+    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    if weight.max() <= 0:
+        return np.broadcast_to(photo.reshape(-1, photo.shape[-1]).mean(0), photo.shape).astype(np.float32)
+    return cv2.resize(filters.fill(small, weight), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _skin_colours(photo: np.ndarray, parsing: np.ndarray, frame_unit: float, scale: float) -> np.ndarray:
+    """The person's skin continued over the whole picture, float32 HWC."""
+    bare = labels.select(parsing, labels.SKIN)
+    if not bare.any():
+        bare = parsing == labels.ID["hair"]
+    known = filters.grow(bare, -max(2.0, 0.02 * frame_unit))
+    known = known if known.sum() > 50 else bare
+    # Lips, eyes, shadows and highlights are no skin to continue from: keep what is near the median colour.
+    lab = cv2.cvtColor(photo / 255, cv2.COLOR_RGB2LAB)
+    middle = np.median(lab[known], axis=0) if known.any() else np.zeros(3)
+    near = np.abs(lab - middle) < np.array([22, 12, 14])
+    usual = known & near.all(2)
+    return _fill_at(photo, usual if usual.sum() > 50 else known, scale)
+
+
+def undress(
+    photo: np.ndarray,
+    parsing: np.ndarray,
+    person: np.ndarray,
+    body: Body,
+    regions: Regions,
+    allowed: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Replace the old garment by what is under it.
+
+    Args:
+        photo: float32 HWC RGB in [0, 255].
+        parsing: uint8 HW ids at the photo's size.
+        person: uint8 HW person mask.
+        body: measured in pixels of the photo.
+        regions: from :func:`decide`, small.
+        allowed: bool HW agnostic mask.
+
+    Returns:
+        The photo without the garment and the picture of bare skin to lay over the new garment, float32 HWC.
+    """
+    size = photo.shape[:2]
+    scale = min(1.0, 256 / max(size))
+    unit = body.frame.breadth
+    skin = _skin_colours(photo, parsing, unit, scale)
+    shade = cv2.resize(regions.shade, size[::-1], interpolation=cv2.INTER_LINEAR)[..., None]
+    skin = skin * (1.02 - 0.24 * np.clip(shade, 0, 1))
+    skin = skin + _grain(photo, labels.select(parsing, labels.SKIN), rng)
+    outside = ~filters.grow(person > 20, max(2.0, 0.025 * unit))
+    background = _fill_at(photo, outside, scale) + _grain(photo, outside, rng)
+    result = photo.copy()
+    for mask, colours in ((regions.background, background), (regions.skin, skin)):
+        soft = (_enlarge(mask, size) * allowed)[..., None]
+        result = result * (1 - soft) + colours * soft
+    if regions.lower.any():
+        seen = labels.select(parsing, (labels.ID["pants"], labels.ID["skirt"]))
+        cloth = _fill_at(photo, filters.grow(seen, -2), scale)
+        soft = (_enlarge(regions.lower, size) * allowed)[..., None]
+        result = result * (1 - soft) + cloth * soft
+    return result, skin
+
+
+def compose(
+    photo: np.ndarray,
+    bare: np.ndarray,
+    skin: np.ndarray,
+    layers: list[Layer],
+    regions: Regions,
+    parsing: np.ndarray,
+    body: Body,
+    allowed: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay the warped garment on.
+
+    Args:
+        photo: float32 HWC RGB in [0, 255].
+        bare, skin: from :func:`undress`.
+        layers: the warped garment at the photo's size, in painting order.
+        regions: from :func:`decide`, small.
+        parsing: uint8 HW at the photo's size.
+        body: measured in pixels of the photo.
+        allowed: bool HW agnostic mask; outside it the photo is returned unchanged.
+
+    Returns:
+        The result, uint8 HWC, and the visible garment's alpha, float32 HW.
+    """
+    size = photo.shape[:2]
+    unit = body.frame.breadth
+    front = _enlarge(regions.front, size)
+    limb = _enlarge(regions.limb, size)
+    # What may be painted ends softly inside the region, never outside it.
+    edge = filters.feather(filters.grow(allowed, -1), 1.2) * allowed
+    colours, cover = np.zeros_like(photo), np.zeros(size, np.float32)
+    shading = _shading(layers, parsing, body, size)
+    for layer in layers:
+        alpha = layer.alpha * edge
+        if layer.name == "body":
+            alpha = alpha * (1 - front)
+        a = alpha[..., None]
+        colours = colours * (1 - a) + np.clip(layer.colours * shading[layer.name][..., None], 0, 255) * a
+        cover = cover * (1 - alpha) + alpha
+    # The garment throws a soft shadow on the skin beside it.
+    blur = cv2.GaussianBlur(cover, (0, 0), max(1.0, 0.025 * unit))
+    drop = np.float32([[1, 0, 0], [0, 1, 0.015 * unit]])
+    shadow = cv2.warpAffine(blur, drop, size[::-1]) * labels_soft(regions.skin, size)
+    under = bare * (1 - 0.22 * np.clip(shadow, 0, 1))[..., None]
+    result = under * (1 - cover[..., None]) + colours
+    over = (limb * edge)[..., None]
+    result = result * (1 - over) + skin * over
+    result = np.where(allowed[..., None], np.clip(np.round(result), 0, 255), photo)
+    return result.astype(np.uint8), cover * (1 - over[..., 0])
+
+
+def labels_soft(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A small region at full size with a soft edge."""
+    return _enlarge(mask, size, 1.2)
+
+
+def _shading(layers: list[Layer], parsing: np.ndarray, body: Body, size: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Light falling on each piece: rounder towards its sides, darker next to what lies in front of it."""
+    unit = body.frame.breadth
+    occluders = labels.select(parsing, (labels.ID["hair"], labels.ID["face"], *labels.ARMS)).astype(np.float32)
+    near = cv2.GaussianBlur(occluders, (0, 0), max(1.0, 0.04 * unit))
+    contact = 1 - 0.22 * near * (1 - occluders)
+    result = {}
+    for layer in layers:
+        solid = (layer.alpha > 0.5).astype(np.float32)
+        sigma = max(1.0, (0.11 if layer.name == "body" else 0.05) * unit)
+        depth = cv2.GaussianBlur(solid, (0, 0), sigma)
+        rounding = 0.84 + 0.16 * np.clip((depth - 0.45) / 0.5, 0, 1)
+        result[layer.name] = (rounding * contact).astype(np.float32)
+    sleeves = [layer.alpha for layer in layers if layer.name != "body"]
+    if sleeves and "body" in result:  # sleeves lie on the body of the garment and darken it beside them
+        arms = np.maximum.reduce(sleeves)
+        result["body"] *= 1 - 0.18 * cv2.GaussianBlur(arms, (0, 0), max(1.0, 0.035 * unit)) * (1 - arms)
+    return result

@@ -1,0 +1,453 @@
+"""Human parsing: which pixel is hair, skin, upper or lower garment.
+
+This parser needs no weights. It weighs, for every pixel, where the pose says a class should be against the
+colours seen in places that surely belong to the class, and lets the edges of the photo decide the borders
+(cost-volume filtering, Hosni et al., CVPR 2011).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from . import filters, labels
+from .errors import NoPersonError
+from .pose import Pose
+
+_CLASSES = ("background", "hair", "skin", "upper", "lower", "shoes")
+_BINS = (12, 32, 32)  # of a colour histogram, per Lab channel
+
+
+@dataclass(frozen=True)
+class BodyFrame:
+    """Places and sizes on the body that are derived from the key points, in pixels of one picture.
+
+    Attributes:
+        right_shoulder, left_shoulder, right_hip, left_hip: (2,) joints.
+        neck: (2,) middle of the shoulders.
+        pelvis: (2,) middle of the hips.
+        down: (2,) unit vector from neck to pelvis.
+        across: (2,) unit vector towards the person's left, at right angles to ``down``.
+        torso: distance neck - pelvis.
+        breadth: size of the upper body: the wider of the shoulder distance and what the torso length
+            implies, so that a person seen from the side keeps a sensible scale.
+        eyes, mouth: (2,) middle of the eyes and of the mouth.
+        face: distance eyes - mouth.
+    """
+
+    right_shoulder: np.ndarray
+    left_shoulder: np.ndarray
+    right_hip: np.ndarray
+    left_hip: np.ndarray
+    neck: np.ndarray
+    pelvis: np.ndarray
+    down: np.ndarray
+    across: np.ndarray
+    torso: float
+    breadth: float
+    eyes: np.ndarray
+    mouth: np.ndarray
+    face: float
+
+    @classmethod
+    def from_pose(cls, pose: Pose) -> BodyFrame:
+        """Derive the frame.
+
+        Raises:
+            NoPersonError: shoulders are not visible, so there is no torso to dress.
+        """
+        if not pose.visible("right_shoulder", "left_shoulder", threshold=0.2):
+            raise NoPersonError(
+                "The person's shoulders are not visible, so there is no torso to dress. "
+                "Use a photo that shows the person from the head to the hips."
+            )
+        right, left = pose.point("right_shoulder"), pose.point("left_shoulder")
+        neck = (right + left) / 2
+        shoulder_width = float(np.linalg.norm(left - right))
+        hips_known = pose.confidence("right_hip") > 0 and pose.confidence("left_hip") > 0
+        if pose.landmarks is not None:  # the landmarker also places hips that are just out of the picture
+            right_hip, left_hip = (pose.landmarks[i, :2].astype(np.float64) for i in (24, 23))
+        elif hips_known:
+            right_hip, left_hip = pose.point("right_hip"), pose.point("left_hip")
+        else:
+            drop = np.array([0.0, 1.45 * shoulder_width])
+            right_hip, left_hip = right + drop + (neck - right) * 0.35, left + drop + (neck - left) * 0.35
+        pelvis = (right_hip + left_hip) / 2
+        torso = float(np.linalg.norm(pelvis - neck))
+        down = (pelvis - neck) / max(torso, 1e-6)
+        across = np.array([down[1], -down[0]])
+        if np.dot(left - right, across) < 0:
+            across = -across
+        breadth = max(shoulder_width, 0.5 * torso)
+        eyes, mouth = _eyes_and_mouth(pose, neck, breadth)
+        face = max(float(np.linalg.norm(mouth - eyes)), 0.12 * breadth)
+        return cls(right, left, right_hip, left_hip, neck, pelvis, down, across, torso, breadth, eyes, mouth, face)
+
+    def place(self, along: float, sideways: float) -> np.ndarray:
+        """Point at ``along`` torso lengths below the neck and ``sideways`` breadths to the person's left."""
+        return self.neck + self.down * along * self.torso + self.across * sideways * self.breadth
+
+
+def _eyes_and_mouth(pose: Pose, neck: np.ndarray, breadth: float) -> tuple[np.ndarray, np.ndarray]:
+    if pose.landmarks is not None:
+        return pose.landmarks[[2, 5], :2].mean(0).astype(float), pose.landmarks[[9, 10], :2].mean(0).astype(float)
+    nose = pose.point("nose") if pose.confidence("nose") > 0 else neck - np.array([0, 0.75 * breadth])
+    known = [pose.point(n) for n in ("right_eye", "left_eye") if pose.confidence(n) > 0]
+    eyes = np.mean(known, axis=0) if known else nose - np.array([0, 0.13 * breadth])
+    return eyes, nose + 0.7 * (nose - eyes)
+
+
+def capsule(start: np.ndarray, end: np.ndarray, radius: tuple[float, float], size: tuple[int, int]) -> np.ndarray:
+    """Distance of every pixel to a limb, as a share of the limb's radius there (1 = on its surface).
+
+    Args:
+        start, end: (2,) x, y of the joints.
+        radius: at the start and at the end, in pixels.
+        size: (height, width).
+    """
+    ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
+    axis = (end - start).astype(np.float32)
+    length2 = max(float(axis @ axis), 1e-6)
+    t = np.clip(((xs - start[0]) * axis[0] + (ys - start[1]) * axis[1]) / length2, 0, 1)
+    distance = np.hypot(xs - start[0] - t * axis[0], ys - start[1] - t * axis[1])
+    return distance / (radius[0] + (radius[1] - radius[0]) * t)
+
+
+@dataclass(frozen=True)
+class _Limbs:
+    """Distance maps (in radii) of arms, hands and legs; the person's left and right."""
+
+    arms: tuple[np.ndarray, np.ndarray]
+    legs: tuple[np.ndarray, np.ndarray]
+    feet: np.ndarray
+
+
+def arm_chain(pose: Pose, frame: BodyFrame, side: str) -> list[np.ndarray]:
+    """Joints of one arm: shoulder, elbow, wrist, fingertips - as far as they are known."""
+    index = {"left": (11, 13, 15, 19), "right": (12, 14, 16, 20)}[side]
+    if pose.landmarks is not None:
+        chain = [pose.landmarks[i, :2].astype(np.float64) for i in index]
+        chain[3] = chain[2] + 1.9 * (chain[3] - chain[2])  # the landmark is the knuckle, fingers go on
+        return chain
+    chain = [pose.point(f"{side}_shoulder")]
+    for joint in ("elbow", "wrist"):
+        if pose.confidence(f"{side}_{joint}") <= 0:
+            return chain
+        chain.append(pose.point(f"{side}_{joint}"))
+    chain.append(chain[2] + 0.45 * (chain[2] - chain[1]) * frame.breadth / max(np.linalg.norm(chain[2] - chain[1]), 1e-6))
+    return chain
+
+
+def leg_chain(pose: Pose, side: str) -> list[np.ndarray]:
+    """Joints of one leg: hip, knee, ankle, toes - as far as they are known."""
+    index = {"left": (23, 25, 27, 31), "right": (24, 26, 28, 32)}[side]
+    if pose.landmarks is not None:
+        return [pose.landmarks[i, :2].astype(np.float64) for i in index]
+    chain = []
+    for joint in ("hip", "knee", "ankle"):
+        if pose.confidence(f"{side}_{joint}") <= 0:
+            return chain
+        chain.append(pose.point(f"{side}_{joint}"))
+    return chain
+
+
+def _limbs(pose: Pose, frame: BodyFrame, size: tuple[int, int]) -> _Limbs:
+    unit = frame.breadth
+    far = np.full(size, 99.0, np.float32)
+    arms, legs, feet = [], [], far
+    for side in ("left", "right"):
+        chain = arm_chain(pose, frame, side)
+        radii = [0.2, 0.155, 0.12, 0.13]
+        arm = far
+        for k in range(len(chain) - 1):
+            arm = np.minimum(arm, capsule(chain[k], chain[k + 1], (radii[k] * unit, radii[k + 1] * unit), size))
+        arms.append(arm)
+        chain = leg_chain(pose, side)
+        radii = [0.33, 0.22, 0.15, 0.15]
+        leg = far
+        for k in range(min(len(chain), 3) - 1):
+            leg = np.minimum(leg, capsule(chain[k], chain[k + 1], (radii[k] * unit, radii[k + 1] * unit), size))
+        legs.append(leg)
+        if len(chain) == 4:
+            feet = np.minimum(feet, capsule(chain[2] + (chain[3] - chain[2]) * 0.15, chain[3], (0.15 * unit, 0.17 * unit), size))
+    return _Limbs(tuple(arms), tuple(legs), feet)
+
+
+def _histogram(bins: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Smoothed colour histogram as probabilities, with a floor so that no colour is impossible."""
+    table = np.bincount(bins.reshape(-1), weight.reshape(-1), minlength=int(np.prod(_BINS))).reshape(_BINS)
+    for _ in range(2):
+        for axis in range(3):
+            padded = np.concatenate([table.take([0], axis), table, table.take([-1], axis)], axis)
+            keep = [slice(None)] * 3
+            parts = []
+            for offset in range(3):
+                keep[axis] = slice(offset, offset + _BINS[axis])
+                parts.append(padded[tuple(keep)])
+            table = 0.25 * parts[0] + 0.5 * parts[1] + 0.25 * parts[2]
+    total = table.sum()
+    return (table / total if total > 0 else np.full_like(table, 1 / table.size)).reshape(-1) + 2e-5
+
+
+def _ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 below ``low``, 1 above ``high``, smooth between (either order)."""
+    t = np.clip((values - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+class PersonParser:
+    """Labels a person's pixels. Load once, call many times.
+
+    Args:
+        long_side: the photo is parsed at this many pixels on its longer side; the borders are then
+            followed at the photo's own size.
+    """
+
+    def __init__(self, long_side: int = 512) -> None:
+        self.long_side = long_side
+
+    def parse(self, image: Image.Image | np.ndarray, mask: np.ndarray, pose: Pose) -> np.ndarray:
+        """Label every pixel.
+
+        Args:
+            image: RGB photo.
+            mask: uint8 HW person mask of the same size, 255 = person; soft edges are welcome.
+            pose: key points in pixels of the photo.
+
+        Returns:
+            uint8 HW of CIHP-20 ids (:mod:`vto_utils.labels`), the photo's size.
+
+        Raises:
+            NoPersonError: the shoulders are not visible.
+            ValueError: mask and photo differ in size.
+        """
+        array = np.asarray(image)
+        if mask.shape != array.shape[:2]:
+            raise ValueError(f"mask is {mask.shape}, photo is {array.shape[:2]}; they must have the same size")
+        height, width = mask.shape
+        scale = min(1.0, self.long_side / max(height, width))
+        size = (max(1, round(height * scale)), max(1, round(width * scale)))
+        small = cv2.resize(array, size[::-1], interpolation=cv2.INTER_AREA)
+        alpha = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        small_pose = pose.scaled(size[1] / width, size[0] / height)
+        parsing = self._parse(small, alpha, small_pose)
+        return enlarge_labels(parsing, array, mask)
+
+    def _parse(self, image: np.ndarray, alpha: np.ndarray, pose: Pose) -> np.ndarray:
+        size = alpha.shape
+        frame = BodyFrame.from_pose(pose)
+        limbs = _limbs(pose, frame, size)
+        guide = image.astype(np.float32) / 255
+        lab = cv2.cvtColor(guide, cv2.COLOR_RGB2LAB)
+        cells = np.stack([lab[..., 0] / 100, (lab[..., 1] + 64) / 128, (lab[..., 2] + 64) / 128], -1)
+        cells = np.clip(cells * _BINS, 0, np.array(_BINS) - 1).astype(int)
+        bins = np.ravel_multi_index(tuple(np.moveaxis(cells, -1, 0)), _BINS)
+
+        prior, seeds = _priors(frame, limbs, alpha)
+        seeds = _without_skin(seeds, bins)
+        follow = filters.GuidedFilter(guide, max(2, round(frame.breadth * 0.04)), 4e-4)
+        person = alpha > 0.5
+        label = None
+        for _ in range(3):
+            cost = np.empty((len(_CLASSES), *size), np.float32)
+            models = {}
+            for number, name in enumerate(_CLASSES):
+                sure = seeds[name].astype(np.float64)
+                if label is not None and name != "background":
+                    # Once there is a labelling the first guess only steadies it.
+                    sure = 0.1 * sure + ((label == number) & (prior[name] > 0.25))
+                models[name] = _histogram(bins, sure)
+            evidence = sum(models[name] for name in _CLASSES[1:])
+            for number, name in enumerate(_CLASSES):
+                colour = np.log(models[name] / evidence)[bins] if name != "background" else 0.0
+                colour_weight = 0.8
+                cost[number] = -np.log(prior[name] + 1e-4) - colour_weight * colour
+            cost = np.minimum(cost, 12)
+            label = np.stack([follow(layer) for layer in cost]).argmin(0)
+        return _to_cihp(label, frame, limbs, pose, person, bins)
+
+
+def _without_skin(seeds: dict[str, np.ndarray], bins: np.ndarray) -> dict[str, np.ndarray]:
+    """Take skin out of the places that should show cloth (bare belly, bare legs), unless nothing else is left."""
+    skin = _histogram(bins, seeds["skin"].astype(np.float64))[bins] > 2e-3
+    cleaned = dict(seeds)
+    for name in ("upper", "lower"):
+        cloth = seeds[name] & ~skin
+        if cloth.sum() > 0.15 * seeds[name].sum():
+            cleaned[name] = cloth
+    return cleaned
+
+
+def _priors(frame: BodyFrame, limbs: _Limbs, alpha: np.ndarray) -> tuple[dict, dict]:
+    """Per class: how likely each place is (float32 HW), and places that surely belong to it (bool HW)."""
+    height, width = alpha.shape
+    ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
+    dx, dy = xs - frame.neck[0], ys - frame.neck[1]
+    along = (dx * frame.down[0] + dy * frame.down[1]) / frame.torso
+    aside = (dx * frame.across[0] + dy * frame.across[1]) / frame.breadth
+
+    up = (frame.eyes - frame.mouth) / frame.face
+    right = np.array([-up[1], up[0]])
+    fx, fy = xs - frame.eyes[0], ys - frame.eyes[1]
+    head_v = (fx * up[0] + fy * up[1]) / frame.face  # in eye-mouth distances above the eyes
+    head_u = (fx * right[0] + fy * right[1]) / frame.face
+    face = np.hypot(head_u / 1.02, (head_v + 0.42) / np.where(head_v > -0.42, 1.35, 1.4))
+    head = np.hypot(head_u / 1.9, (head_v + 0.1) / 2.3)
+
+    arm = np.minimum(*limbs.arms)
+    leg = np.minimum(*limbs.legs)
+    torso = _ramp(np.abs(aside), 0.72, 0.5) * _ramp(along, -0.25, -0.08)
+    below_chin = _ramp(head_v, -1.5, -1.9)
+    neck = _ramp(np.abs(aside), 0.34, 0.2) * below_chin * _ramp(along, 0.28, 0.05)
+    body = alpha
+
+    skin = np.maximum.reduce([
+        0.9 * _ramp(face, 1.12, 0.9),
+        0.75 * neck,
+        0.55 * _ramp(arm, 1.25, 0.8),
+        0.5 * _ramp(leg, 1.25, 0.8) * _ramp(along, 1.05, 1.3),
+        0.12 * torso,
+    ])  # fmt: skip
+    beside_face = _ramp(np.abs(head_u), 0.75, 1.15) * _ramp(np.abs(head_u), 2.3, 1.5)
+    hanging = beside_face * _ramp(head_v, -7.5, -2.5)
+    crown = _ramp(head, 1.25, 0.95) * np.maximum(_ramp(head_v, -0.1, 0.8), _ramp(face, 0.9, 1.1))
+    hair = np.maximum(0.9 * crown * (head_v > -1.9), 0.4 * hanging * (head_v < 0.8))
+    hair = hair * (1 - 0.95 * _ramp(face, 1.0, 0.8) * (head_v < 0.6))
+    upper = np.maximum(
+        0.85 * torso * _ramp(along, 1.25, 0.85) * (0.1 + 0.9 * below_chin),
+        0.45 * _ramp(arm, 1.6, 0.9) * below_chin,
+    )
+    upper = np.maximum(upper, 0.05 * below_chin * (along < 1.6))
+    lower = np.maximum(0.8 * _ramp(leg, 1.7, 1.0), 0.6 * _ramp(np.abs(aside), 0.9, 0.6)) * _ramp(along, 0.45, 1.0)
+    lower = lower * (1 - 0.85 * _ramp(arm, 1.2, 0.9))
+    shoes = 0.85 * _ramp(limbs.feet, 1.5, 1.0)
+    lower = lower * (1 - 0.8 * shoes)
+    prior = {
+        "background": np.clip(1 - body, 0, 1),
+        "hair": hair * body,
+        "skin": skin * body,
+        "upper": upper * body,
+        "lower": lower * body,
+        "shoes": shoes * body,
+    }
+    inside = alpha > 0.9
+    seeds = {
+        "background": alpha < 0.1,
+        "skin": (np.abs(head_u) < 0.62) & (head_v < -0.2) & (head_v > -0.95) & inside,
+        "hair": (head_v > 1.35) & (head < 1.0) & inside,
+        "upper": (np.abs(aside) < 0.3) & (along > 0.2) & (along < 0.45) & inside,
+        "lower": (((leg < 0.6) & (along > 1.08) & (along < 1.6)) | ((np.abs(aside) < 0.3) & (along > 1.0) & (along < 1.15)))
+        & inside,
+        "shoes": (limbs.feet < 0.6) & inside,
+    }
+    seeds["upper"] &= arm > 1.0  # a forearm held in front of the belly is not cloth
+    return {name: layer.astype(np.float32) for name, layer in prior.items()}, seeds
+
+
+def _to_cihp(
+    label: np.ndarray, frame: BodyFrame, limbs: _Limbs, pose: Pose, person: np.ndarray, bins: np.ndarray
+) -> np.ndarray:
+    """Split skin by body part, name the lower garment, drop specks."""
+    height, width = label.shape
+    ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
+    along = ((xs - frame.neck[0]) * frame.down[0] + (ys - frame.neck[1]) * frame.down[1]) / frame.torso
+    up = (frame.eyes - frame.mouth) / frame.face
+    head_v = ((xs - frame.eyes[0]) * up[0] + (ys - frame.eyes[1]) * up[1]) / frame.face
+
+    names = {name: number for number, name in enumerate(_CLASSES)}
+    for name in ("upper", "lower", "hair", "skin", "shoes"):
+        label = _drop_specks(label, names[name], names, minimum=0.0012 * (frame.breadth * frame.torso))
+    parsing = np.zeros(label.shape, np.uint8)
+    parsing[label == names["hair"]] = labels.ID["hair"]
+    parsing[label == names["upper"]] = labels.ID["upper-clothes"]
+    skin = label == names["skin"]
+    left_arm, right_arm = limbs.arms
+    left_leg, right_leg = limbs.legs
+    parsing[skin] = labels.ID["torso-skin"]
+    face = skin & (head_v > -1.5)
+    parsing[face] = labels.ID["face"]
+    arm = skin & ~face & (np.minimum(left_arm, right_arm) < 1.6)
+    torso_core = np.abs((xs - frame.neck[0]) * frame.across[0] + (ys - frame.neck[1]) * frame.across[1]) < 0.36 * frame.breadth
+    arm &= ~(torso_core & (along < 0.35) & (np.minimum(left_arm, right_arm) > 0.8))
+    parsing[arm & (left_arm <= right_arm)] = labels.ID["left-arm"]
+    parsing[arm & (left_arm > right_arm)] = labels.ID["right-arm"]
+    leg = skin & ~arm & (along > 1.0)
+    parsing[leg & (left_leg <= right_leg)] = labels.ID["left-leg"]
+    parsing[leg & (left_leg > right_leg)] = labels.ID["right-leg"]
+    lower = label == names["lower"]
+    parsing[lower] = _lower_name(lower, leg, pose, frame)
+    shoes = label == names["shoes"]
+    parsing[shoes & (left_leg <= right_leg)] = labels.ID["left-shoe"]
+    parsing[shoes & (left_leg > right_leg)] = labels.ID["right-shoe"]
+    if _is_dress(label == names["upper"], lower, leg, bins, frame, along):
+        parsing[np.isin(label, (names["upper"], names["lower"]))] = labels.ID["dress"]
+    parsing[~person] = 0
+    return parsing
+
+
+def _drop_specks(label: np.ndarray, number: int, names: dict[str, int], minimum: float) -> np.ndarray:
+    """Give small islands of one class to the class that surrounds them most."""
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats((label == number).astype(np.uint8), connectivity=4)
+    label = label.copy()
+    for piece in range(1, count):
+        if stats[piece, cv2.CC_STAT_AREA] < minimum:
+            x, y, w, h = stats[piece, :4]
+            window = np.s_[max(y - 2, 0) : y + h + 2, max(x - 2, 0) : x + w + 2]
+            inside = pieces[window] == piece
+            ring = filters.grow(inside, 2) & ~inside
+            around = np.bincount(label[window][ring], minlength=len(names))
+            around[number] = 0
+            label[window][inside] = int(around.argmax())
+    return label
+
+
+def _lower_name(lower: np.ndarray, leg: np.ndarray, pose: Pose, frame: BodyFrame) -> int:
+    """Skirt when cloth spans the gap between the thighs, otherwise pants."""
+    chains = [leg_chain(pose, side) for side in ("left", "right")]
+    if min(len(chain) for chain in chains) < 2:
+        return labels.ID["pants"]
+    hits = []
+    for t in (0.45, 0.6, 0.75):
+        ends = [chain[0] + t * (chain[1] - chain[0]) for chain in chains]
+        if np.linalg.norm(ends[0] - ends[1]) < 0.1 * frame.breadth:
+            continue
+        x, y = np.round((ends[0] + ends[1]) / 2).astype(int)
+        if 0 <= y < lower.shape[0] and 0 <= x < lower.shape[1]:
+            hits.append(bool(lower[y, x]))
+    rows = np.flatnonzero(lower.any(1))
+    bare_below = leg.any() and rows.size and np.flatnonzero(leg.any(1)).max() > rows.max()
+    return labels.ID["skirt"] if bare_below and hits and all(hits[:2]) else labels.ID["pants"]
+
+
+def _is_dress(upper: np.ndarray, lower: np.ndarray, leg: np.ndarray, bins: np.ndarray, frame: BodyFrame, along: np.ndarray) -> bool:
+    """One garment from chest to thigh: same colours above and below the waist, and bare legs under it."""
+    above, below = upper & (along < 0.8), (lower | upper) & (along > 1.05)
+    if min(above.sum(), below.sum()) < 0.04 * frame.breadth * frame.torso or not leg.any():
+        return False
+    a, b = (_histogram(bins, m.astype(np.float64)) for m in (above, below))
+    return bool(np.minimum(a / a.sum(), b / b.sum()).sum() > 0.6)
+
+
+def enlarge_labels(parsing: np.ndarray, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Bring a small label map to the photo's size: each label's mask is enlarged smoothly, the largest wins.
+
+    Args:
+        parsing: uint8 (h, w) ids.
+        image: uint8 HWC RGB photo.
+        mask: uint8 HW person mask at the photo's size; below 128 everything is background.
+    """
+    height, width = mask.shape
+    best = np.full((height, width), 0.0, np.float32)
+    result = np.zeros((height, width), np.uint8)
+    for number in np.unique(parsing):
+        layer = cv2.GaussianBlur((parsing == number).astype(np.float32), (0, 0), 0.8)
+        layer = cv2.resize(layer, (width, height), interpolation=cv2.INTER_LINEAR)
+        if number == 0:
+            layer = layer * 0.5  # the person mask, not the small map, says where the person ends
+        better = layer > best
+        best[better], result[better] = layer[better], number
+    result[mask < 128] = 0
+    return result

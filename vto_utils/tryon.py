@@ -1,0 +1,333 @@
+"""Two photos in, one try-on out."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from . import agnostic, geometry, painting
+from .background import BackgroundRemover
+from .errors import InputError, NoPersonError
+from .garment import CATEGORIES, Garment, GarmentReader
+from .images import load_image
+from .labels import to_palette_image
+from .parsing import PersonParser
+from .pose import Pose, PoseEstimator, draw_pose
+from .segmentation import PersonSegmenter, Segmentation
+
+WARPS = ("auto", "geometric", "learned")
+_SMALL = 512  # pixels on the longer side at which regions are decided
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person's photo and what was found in it.
+
+    Attributes:
+        image: RGB photo.
+        segmentation: the person's mask (uint8 HW), how it was found, and how many people were seen.
+        pose: key points in pixels of the photo.
+        parsing: uint8 HW CIHP-20 ids.
+        notes: sentences a user should see.
+    """
+
+    image: Image.Image
+    segmentation: Segmentation
+    pose: Pose
+    parsing: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    @property
+    def mask(self) -> np.ndarray:
+        """uint8 HW person mask, 255 = person."""
+        return self.segmentation.mask
+
+
+@dataclass(frozen=True)
+class TryOnResult:
+    """What a try-on gives.
+
+    Attributes:
+        image: the result, RGB, the size of the person photo unless another was asked for.
+        category: of the garment, as used.
+        person, garment: what was found in the two photos.
+        agnostic_mask: uint8 HW in {0, 255} at the size of ``image``; outside it ``image`` equals the photo.
+        garment_mask: uint8 HW in [0, 255], where the garment is visible in the result.
+        stages: name -> picture of each step, in order.
+        notes: sentences a user should see: what was guessed, what could not be done.
+    """
+
+    image: Image.Image
+    category: str
+    person: Person
+    garment: Garment
+    agnostic_mask: np.ndarray
+    garment_mask: np.ndarray
+    stages: dict[str, Image.Image]
+    notes: tuple[str, ...]
+
+
+class TryOn:
+    """Puts garments on people. Load once, call many times.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``, for the networks that can use it.
+        warp: ``geometric`` needs no weights; ``learned`` uses a trained checkpoint; ``auto`` takes the
+            learned one where trained weights are at hand and says which was taken.
+        seed: of the grain that is added to filled areas; the same seed gives the same picture.
+        segmentation: backend of :class:`vto_utils.segmentation.PersonSegmenter`.
+
+    Example:
+        >>> tryon = TryOn()
+        >>> result = tryon("person.jpg", "shirt.jpg")
+        >>> result.image.save("result.png")
+    """
+
+    def __init__(self, device: str = "auto", warp: str = "auto", seed: int = 0, segmentation: str = "auto") -> None:
+        if warp not in WARPS:
+            raise InputError(f"Unknown warp '{warp}': use one of {', '.join(WARPS)}.")
+        if warp == "learned":
+            raise InputError(
+                "The learned warp has no trained weights in this version. Use the geometric warp (--warp geometric)."
+            )
+        self.seed = seed
+        self.warp = "geometric"
+        self.warp_reason = (
+            "The geometric warp was asked for." if warp == "geometric"
+            else "The geometric warp is used: there are no trained weights for the networks yet."
+        )  # fmt: skip
+        self.remover = BackgroundRemover()
+        self.segmenter = PersonSegmenter(segmentation, device) if segmentation != "auto" else self._auto_segmenter(device)
+        self.poses = PoseEstimator()
+        self.parser = PersonParser()
+        self.reader = GarmentReader(self.remover, self.poses)
+
+    def _auto_segmenter(self, device: str) -> PersonSegmenter:
+        segmenter = PersonSegmenter("auto", device)
+        if segmenter.backend == "rembg":  # one session serves both photos
+            segmenter.model = self.remover
+        return segmenter
+
+    def __enter__(self) -> TryOn:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the native pose models; the object can be used again afterwards."""
+        self.poses.close()
+
+    def prepare_person(self, image: Any) -> Person:
+        """Find the person in a photo.
+
+        Args:
+            image: a path, bytes, PIL image or array (:func:`vto_utils.images.load_image`).
+
+        Raises:
+            InputError: the photo cannot be read.
+            NoPersonError: nobody, or no torso, is visible.
+        """
+        photo = load_image(image)
+        name = _name(image, "The person photo")
+        try:
+            segmentation = self.segmenter.segment(photo)
+            x0, y0, x1, y1 = _with_margin(segmentation.box, photo.size, 0.08)
+            alone = photo.crop((x0, y0, x1, y1)) if segmentation.people > 1 else photo
+            pose = self.poses.estimate(alone)
+            if alone is not photo:
+                pose = _shifted(pose, x0, y0, photo.size)
+            _check_torso(pose, segmentation.mask, name)
+            parsing = self.parser.parse(photo, segmentation.mask, pose)
+        except NoPersonError as error:
+            raise NoPersonError(f"{name}: {error}") from error
+        notes = []
+        people = max(segmentation.people, pose.people)
+        if people > 1:
+            where = (segmentation.box[0] + segmentation.box[2]) / 2 / photo.width
+            place = "on the left" if where < 0.4 else "on the right" if where > 0.6 else "in the middle"
+            notes.append(f"{name} shows {people} people; the one {place}, the largest and most central, is dressed.")
+        return Person(photo, segmentation, pose, parsing, tuple(notes))
+
+    def prepare_garment(self, image: Any, category: str = "auto") -> Garment:
+        """Find the garment in a photo.
+
+        Args:
+            image: a path, bytes, PIL image or array.
+            category: ``upper_body``, ``lower_body``, ``dresses``, or ``auto`` to go by its outline.
+
+        Raises:
+            InputError: the photo cannot be read, shows no garment, or shows a person.
+        """
+        return self.reader.read(load_image(image), category, _name(image, "The garment photo"))
+
+    def __call__(
+        self,
+        person: Any,
+        cloth: Any,
+        category: str = "auto",
+        size: tuple[int, int] | None = None,
+        stages: bool = False,
+    ) -> TryOnResult:
+        """Put one garment on one person.
+
+        Args:
+            person: photo (path, bytes, PIL image, array) or what :meth:`prepare_person` gave.
+            cloth: photo, or what :meth:`prepare_garment` gave.
+            category: as in :meth:`prepare_garment`.
+            size: (height, width) of the result; the person photo's own when not given. The photo is fitted
+                into it without distortion, on white.
+            stages: also make the pictures of all steps.
+
+        Raises:
+            InputError, NoPersonError: as the two ``prepare`` methods.
+        """
+        if size is not None and min(size) < 64:
+            raise InputError(f"The size {size[0]}x{size[1]} is too small: use at least 64 pixels on each side.")
+        if category not in (*CATEGORIES, "auto"):
+            raise InputError(f"Unknown category '{category}': use one of {', '.join(CATEGORIES)} or auto.")
+        if not isinstance(person, Person):
+            if size is not None:
+                person = _fit(load_image(person), size)
+            person = self.prepare_person(person)
+        elif size is not None and person.image.size != size[::-1]:
+            person = self.prepare_person(_fit(person.image, size))
+        garment = cloth if isinstance(cloth, Garment) else self.prepare_garment(cloth, category)
+        if isinstance(cloth, Garment) and category not in ("auto", cloth.category):
+            garment = self.prepare_garment(cloth.image, category)
+        return self._paint(person, garment, stages)
+
+    def _paint(self, person: Person, garment: Garment, stages: bool) -> TryOnResult:
+        height, width = person.parsing.shape
+        allowed = agnostic.agnostic_mask(person.parsing, person.pose, garment.category)
+        if garment.category == "lower_body" and not person.pose.visible("right_hip", "left_hip"):
+            raise NoPersonError("The person's hips are not visible, so trousers or a skirt cannot be put on.")
+        photo = np.asarray(person.image, np.float32)
+
+        scale = min(1.0, _SMALL / max(height, width))
+        small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        small = cv2.resize(person.parsing, small_size, interpolation=cv2.INTER_NEAREST)
+        small_pose = person.pose.scaled(small_size[0] / width, small_size[1] / height)
+        small_body = geometry.Body.measure(small_pose, small)
+        factor = width / small_size[0]
+        body = replace(
+            small_body, pose=person.pose, frame=type(small_body.frame).from_pose(person.pose)
+        )  # the outline is in body units, so it holds at any size
+        layers = [
+            painting.Layer.of(part, *geometry.render(part, garment, (height, width)))
+            for part in geometry.plan(garment, body)
+        ]
+        regions = painting.decide(small, small_body, layers, garment.category)
+        rng = np.random.default_rng(self.seed)
+        bare, skin = painting.undress(photo, person.parsing, person.mask, body, regions, allowed, rng)
+        result, cover = painting.compose(photo, bare, skin, layers, regions, person.parsing, body, allowed)
+        del factor
+        image = Image.fromarray(result)
+        pictures = _stages(person, garment, allowed, layers, bare, image) if stages else {}
+        notes = (*person.notes, *garment.notes, self.warp_reason)
+        return TryOnResult(
+            image, garment.category, person, garment, allowed.astype(np.uint8) * 255,
+            np.round(cover * 255).astype(np.uint8), pictures, notes,
+        )  # fmt: skip
+
+
+def _name(image: Any, fallback: str) -> str:
+    if isinstance(image, Image.Image | np.ndarray | bytes | bytearray | memoryview):
+        return fallback
+    return str(image)
+
+
+def _with_margin(box: tuple[int, int, int, int], size: tuple[int, int], share: float) -> tuple[int, int, int, int]:
+    x0, y0, x1, y1 = box
+    dx, dy = round((x1 - x0) * share), round((y1 - y0) * share)
+    return max(x0 - dx, 0), max(y0 - dy, 0), min(x1 + dx, size[0]), min(y1 + dy, size[1])
+
+
+def _shifted(pose: Pose, dx: int, dy: int, size: tuple[int, int]) -> Pose:
+    offset = np.array([dx, dy, 0], np.float32)
+    landmarks = None if pose.landmarks is None else pose.landmarks + offset
+    return Pose(pose.keypoints + offset, landmarks, pose.people)
+
+
+def _check_torso(pose: Pose, mask: np.ndarray, name: str) -> None:
+    """The pose must lie on the person that was cut out, and show the upper body."""
+    with contextlib.suppress(IndexError):
+        shoulders = [pose.point(f"{side}_shoulder") for side in ("right", "left")]
+        middle = np.mean(shoulders, axis=0)
+        hips = [pose.point(f"{side}_hip") for side in ("right", "left")]
+        chest = middle + 0.3 * (np.mean(hips, axis=0) - middle)
+        x, y = np.round(chest).astype(int)
+        if not (0 <= y < mask.shape[0] and 0 <= x < mask.shape[1]) or not pose.visible("right_shoulder", "left_shoulder"):
+            raise NoPersonError(
+                "no torso is visible to dress. Use a photo that shows the person from the head to the hips."
+            )
+        radius = max(2, round(0.08 * float(np.linalg.norm(shoulders[0] - shoulders[1]))))
+        if mask[max(y - radius, 0) : y + radius + 1, max(x - radius, 0) : x + radius + 1].mean() < 64:
+            raise NoPersonError(
+                "the person could not be told from the background. Use a photo of one person in good light, "
+                "with a calmer background."
+            )
+
+
+def _fit(photo: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Fit a photo into (height, width) on white, without distortion."""
+    height, width = size
+    factor = min(width / photo.width, height / photo.height)
+    inner = (max(1, round(photo.width * factor)), max(1, round(photo.height * factor)))
+    resized = photo.resize(inner, Image.Resampling.LANCZOS)
+    if inner == (width, height):
+        return resized
+    canvas = Image.new("RGB", (width, height), "white")
+    canvas.paste(resized, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return canvas
+
+
+def _stages(
+    person: Person,
+    garment: Garment,
+    allowed: np.ndarray,
+    layers: list[painting.Layer],
+    bare: np.ndarray,
+    result: Image.Image,
+) -> dict[str, Image.Image]:
+    photo = np.asarray(person.image)
+    cut = np.where(person.mask[..., None] > 127, photo, 255).astype(np.uint8)
+    warped = np.full(photo.shape, 255, np.float32)
+    for layer in layers:
+        a = layer.alpha[..., None]
+        warped = warped * (1 - a) + layer.colours * a
+    parsing = np.asarray(to_palette_image(person.parsing).convert("RGB"), np.float32)
+    overlay = (0.45 * photo + 0.55 * parsing).astype(np.uint8)
+    return {
+        "person": person.image,
+        "person cut out": Image.fromarray(cut),
+        "pose": draw_pose(person.pose, photo.shape[:2], person.image),
+        "parsing": Image.fromarray(overlay),
+        "agnostic": agnostic.agnostic_image(person.image, allowed),
+        "garment": garment.image,
+        "landmarks": _draw_landmarks(garment),
+        "warped garment": Image.fromarray(np.clip(warped, 0, 255).astype(np.uint8)),
+        "old garment off": Image.fromarray(np.clip(bare, 0, 255).astype(np.uint8)),
+        "result": result,
+    }
+
+
+def _draw_landmarks(garment: Garment) -> Image.Image:
+    canvas = np.array(garment.image)
+    radius = max(2, canvas.shape[0] // 130)
+    marks = garment.landmarks
+    groups = [
+        ((255, 140, 0), [*marks.right_side, *marks.left_side]),
+        ((220, 0, 200), [p for s in marks.sleeves.values() for p in (*s.outer, *s.inner)]),
+        ((255, 220, 0), list(marks.neckline[::5])),
+        ((0, 60, 255), list(marks.points.values())),
+    ]
+    for colour, points in groups:
+        for x, y in points:
+            cv2.circle(canvas, (int(round(x)), int(round(y))), radius, colour, -1, cv2.LINE_AA)
+    return Image.fromarray(canvas)

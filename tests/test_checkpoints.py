@@ -149,6 +149,7 @@ def message_of(path):
 
 def test_missing_things_are_named(folder, tmp_path):
     assert "does not exist" in message_of(tmp_path / "nowhere")
+    assert "does not exist" in message_of("null\0byte")
     assert "config.json is missing" in message_of(tmp_path)
     (folder / "tom.safetensors").unlink()
     assert "tom.safetensors is missing" in message_of(folder)
@@ -237,7 +238,7 @@ def test_pth_runs_no_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"gmm": Malicious(), "tom": {}}, "model.pth")
     assert "more than weights" in message_of("model.pth")
-    (tmp_path / "old.pth").write_bytes(pickle.dumps(Malicious()))
+    (tmp_path / "old.pth").write_bytes(pickle.dumps(Malicious(), protocol=2))
     assert "more than weights" in message_of("old.pth")
     assert not (tmp_path / "should-not-exist").exists()
 

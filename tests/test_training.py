@@ -29,7 +29,7 @@ def test_loss_falls(pair):
 
 
 def test_target_is_what_is_learned(pair):
-    config = FitConfig(steps=15, size=(32, 32), device="cpu")
+    config = FitConfig(steps=20, step_size=20, size=(32, 32), device="cpu")
     person = np.full((64, 48, 3), 250, np.uint8)
     target = np.full((64, 48, 3), 60, np.uint8)
     shown = []

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from vto_utils.errors import InputError, NoPersonError
+from vto_utils.images import load_image
 from vto_utils.widgets import before_after, config_panel, try_on_panel
 from vto_utils.workspace import open_workspace
 
@@ -204,7 +205,7 @@ def workspace(tmp_path, monkeypatch):
 
 def side_by_side(person, cloth, category):
     """A try-on that is not one, but uses both photos."""
-    image = Image.fromarray(np.hstack([np.asarray(person), np.asarray(cloth)]))
+    image = Image.fromarray(np.hstack([np.asarray(load_image(path)) for path in (person, cloth)]))
     return SimpleNamespace(image=image, category=category)
 
 

@@ -91,9 +91,9 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
         InputError: something is missing, damaged, or does not belong together; one sentence says what.
     """
     path = Path(path).expanduser()
-    if not path.exists():
-        raise InputError(f"{path} does not exist: give a checkpoint folder or a .pth file.")
-    if path.is_file():
+    if not os.path.exists(path):  # unlike Path.exists, False also where looking is not allowed
+        raise InputError(f"{path} does not exist here: give a checkpoint folder or a .pth file.")
+    if not os.path.isdir(path):
         return load_pth(path)
     description = _read_description(path / CONFIG_FILE)
     built = {}
@@ -108,7 +108,7 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
         try:
             state = safetensors.torch.load(data)
         except safetensors.SafetensorError as error:
-            raise InputError(f"{file} is not a safetensors file: copy or save the checkpoint again.") from error
+            raise InputError(f"{file} is not a safetensors file: copy or save it again.") from error
         built[name] = _build(network, [_restore_config(config, description[name], path)], state, file)
     return Checkpoint(built["gmm"], built["tom"], description["extra"])
 
@@ -189,7 +189,7 @@ def _describe(gmm: GMM, tom: TryOnSynthesizer, extra: Mapping[str, Any] | None, 
     try:
         return json.dumps(description, indent=2) + "\n"
     except (TypeError, ValueError) as error:
-        raise InputError(f"extra cannot be written as JSON ({error}): use numbers, texts and lists.") from error
+        raise InputError(f"extra cannot be written as JSON ({error}): use numbers and texts.") from error
 
 
 # Reading ------------------------------------------------------------------------------------------

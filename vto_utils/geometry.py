@@ -64,17 +64,17 @@ class Body:
         frame = BodyFrame.from_pose(pose)
         # The label map as the body sees it: one row per step along the torso, one column per step aside.
         aside = np.arange(-1.0, 1.0, 0.01)
-        a, s = np.meshgrid(_ALONG * frame.torso, aside * frame.breadth, indexing="ij")
-        xs = frame.neck[0] + frame.down[0] * a + frame.across[0] * s
-        ys = frame.neck[1] + frame.down[1] * a + frame.across[1] * s
+        xs, ys = np.moveaxis(frame.place(*np.meshgrid(_ALONG, aside, indexing="ij")), -1, 0)
         straight = cv2.remap(
             parsing, xs.astype(np.float32), ys.astype(np.float32), cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT
         )
-        arm = np.full(straight.shape, 99.0, np.float32)
-        for side in ("left", "right"):
-            arm = np.minimum(arm, _arm_distance(pose, frame, side, xs, ys))
         clothes = (*labels.CATEGORIES["dresses"], labels.ID["torso-skin"])
-        torso = np.isin(straight, clothes) & ~((arm < 0.95) & (np.abs(aside) > 0.3)[None])
+        torso = np.isin(straight, clothes)
+        for side in ("left", "right"):
+            # A sleeve has the label of the torso it lies against: take it off where no bare arm is seen.
+            arm = _arm_distance(pose, frame, side, xs, ys)
+            bare = ((straight == labels.ID[f"{side}-arm"]) & (arm < 1.3)).sum(1) > 4
+            torso &= ~((arm < 0.95) & (np.abs(aside) > 0.3)[None] & ~bare[:, None])
         edges = [_edge(torso[:, order], np.abs(aside[order])) for order in (aside < 0, aside >= 0)]
         rise = _shoulder_line(straight, aside, frame)
         lower = np.isin(straight, (labels.ID["pants"], labels.ID["skirt"]))[:, np.abs(aside) < 0.3].mean(1) > 0.5
@@ -242,7 +242,7 @@ def _upper_parts(garment: Garment, body: Body) -> list[Part]:
             neck_aside = float(np.clip(abs(neck[0] - centre) * in_breadth, 0.1, max(tip - 0.06, 0.1)))
             rise = body.shoulder_top(neck_aside) - top_row  # negative: up
             extra = max((shoulder[1] - neck[1]) * in_torso + rise - 0.05, 0.0)
-            to_neck = body.at(body.shoulder_top(neck_aside) - min(extra, 0.2), neck_aside, side)
+            to_neck = body.at(body.shoulder_top(neck_aside) - min(extra, 0.1), neck_aside, side)
         pin(neck, to_neck)
         pin(shoulder, to_shoulder)
         drop = float(np.clip(top_row + (under[1] - shoulder[1]) * in_torso, 0.2, 0.36))
@@ -315,23 +315,32 @@ def _sleeve_part(
     if len(chain) == 2 and end > 0.5:
         end = min(end, 0.5 * seen / max(seen, 1e-6) + 0.5)
     count = len(sleeve.outer)
-    fractions = np.linspace(0, 1, count) * end
-    points, directions = _along_chain(chain, fractions)
-    normals = _outward(directions, side)
-    flat_half = np.linalg.norm(sleeve.outer - sleeve.inner, axis=1) / 2 * scale
-    radius = np.interp(fractions, [0, 0.55, 1.0], _ARM_RADIUS) * unit
-    half = np.clip(flat_half * 0.85, radius * 1.08, radius * 1.5)
-    source, target = [], []
-    for k in range(count):
-        source += [sleeve.outer[k], sleeve.inner[k]]
-        if k == 0:
-            target += [to_shoulder, to_under]
-            continue
-        blend = min(1.0, k / 2)  # leave the armhole gently
-        target.append(points[k] + normals[k] * half[k])
-        inner = points[k] - normals[k] * half[k]
-        follow = to_under + (points[k] - points[0])
-        target.append(blend * inner + (1 - blend) * follow if fractions[k] < 0.25 else inner)
+    # The inner edge starts at the armpit, further down the arm than the shoulder, and is that much shorter.
+    path = np.stack(chain)
+    first = path[1] - path[0]
+    armpit = float(np.clip((to_under - path[0]) @ first / max(first @ first, 1e-6), 0.1, 0.6))
+    armpit *= float(np.linalg.norm(first)) / max(seen, 1e-6)
+    inner_length = float(np.linalg.norm(np.diff(sleeve.inner, axis=0), axis=1).sum()) * scale / (_ARM_LENGTH * unit)
+    inner_end = 1.0 if end == 1.0 else float(np.clip(armpit + inner_length, armpit + 0.03, max(end, armpit + 0.04)))
+    source, target = [sleeve.outer[0], sleeve.inner[0]], [to_shoulder, to_under]
+    edges = []
+    chest = float(marks["left_underarm"][0] - marks["right_underarm"][0])
+    for edge, start, stop, outward in ((sleeve.outer, 0.0, end, 1), (sleeve.inner, armpit, inner_end, -1)):
+        fractions = start + np.linspace(0, 1, count) * (stop - start)
+        points, directions = _along_chain(chain, fractions)
+        normals = _outward(directions, side) * outward
+        flat_half = np.linalg.norm(sleeve.outer - sleeve.inner, axis=1) / 2
+        radius = np.interp(fractions, [0, 0.55, 1.0], _ARM_RADIUS) * unit
+        half = np.clip(flat_half * scale * 0.85, radius * 1.08, radius * 1.4)
+        where = points + normals * half[:, None]
+        where[0] = to_shoulder if outward > 0 else to_under
+        # Points that crowd on a short edge make the spline buckle.
+        apart = float(np.linalg.norm(np.diff(edge, axis=0), axis=1).mean())
+        step = int(np.clip(np.ceil(0.12 * chest / max(apart, 1e-6)), 1, count - 1))
+        kept = np.arange(count - 1, 0, -step)
+        source += list(edge[kept])
+        target += list(where[kept])
+        edges.append(where)
     for t in (1 / 3, 2 / 3):
         source.append(_armhole(marks[f"{side}_shoulder"], marks[f"{side}_underarm"], t))
         target.append(_armhole(to_shoulder, to_under, t))
@@ -339,10 +348,8 @@ def _sleeve_part(
     cut = _polygon_cut(polygon, garment.mask.shape)
     grown = filters.grow(cut > 127, max(1.0, garment.mask.shape[0] / 400))
     cut = np.where(grown, garment.mask, 0).astype(np.uint8)
-    target_points = np.stack(target)
-    outer, inner = target_points[0 : 2 * count : 2], target_points[1 : 2 * count : 2]
-    reach = np.concatenate([outer, inner[::-1]])
-    return Part(side, np.stack(source), target_points, cut, reach, 0.1 * unit, end), cut
+    reach = np.concatenate([edges[0], edges[1][::-1]])
+    return Part(side, np.stack(source), np.stack(target), cut, reach, 0.1 * unit, end), cut
 
 
 def _lower_parts(garment: Garment, body: Body) -> list[Part]:
@@ -479,7 +486,7 @@ def _backward_map(part: Part, box: tuple[int, int, int, int]) -> tuple[np.ndarra
     x0, y0, x1, y1 = box
     target = torch.as_tensor(part.target, dtype=torch.float32)[None]
     source = torch.as_tensor(part.source, dtype=torch.float32)[None]
-    weights, affine = tps_parameters(target, source, regularization=1e-4)
+    weights, affine = tps_parameters(target, source, regularization=3e-4)
     step = max(2, round(max(x1 - x0, y1 - y0) / 160))  # the spline is smooth: think small, paint big
     columns, rows = int(np.ceil((x1 - x0) / step)) + 1, int(np.ceil((y1 - y0) / step)) + 1
     ys, xs = torch.meshgrid(torch.arange(rows) * step + y0, torch.arange(columns) * step + x0, indexing="ij")

@@ -60,20 +60,21 @@ class Regions:
     shade: np.ndarray
 
 
-def decide(parsing: np.ndarray, body: Body, layers: list[Layer], category: str) -> Regions:
+def decide(
+    parsing: np.ndarray, colours: np.ndarray, body: Body, layers: list[Layer], category: str
+) -> Regions:
     """Decide what is under and over the new garment.
 
     Args:
         parsing: uint8 HW CIHP-20 ids, small.
+        colours: uint8 HWC RGB photo of the same size.
         body: measured in pixels of ``parsing``.
         layers: the warped garment; only ``covers`` is looked at, and the alpha of its body at the same size.
         category: of the new garment.
     """
     size = parsing.shape
     frame = body.frame
-    ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
-    along = ((xs - frame.neck[0]) * frame.down[0] + (ys - frame.neck[1]) * frame.down[1]) / frame.torso
-    aside = ((xs - frame.neck[0]) * frame.across[0] + (ys - frame.neck[1]) * frame.across[1]) / frame.breadth
+    along, aside = frame.coordinates(size)
     old_ids = labels.CATEGORIES[category]
     if category != "dresses" and (parsing == labels.ID["dress"]).any():
         old_ids = (*old_ids, labels.ID["dress"])
@@ -84,6 +85,8 @@ def decide(parsing: np.ndarray, body: Body, layers: list[Layer], category: str) 
         old &= ~((parsing == labels.ID["dress"]) & (along < 0.8))
     old = filters.grow(old, max(1.0, 0.012 * frame.breadth + 1))
     covers = {layer.name: layer.covers for layer in layers}
+    if category in ("upper_body", "dresses"):
+        old |= _collar(parsing, colours, along) & filters.grow(old, 0.1 * frame.breadth)
 
     skin = np.zeros(size, bool)
     limb = np.zeros(size, bool)
@@ -94,7 +97,7 @@ def decide(parsing: np.ndarray, body: Body, layers: list[Layer], category: str) 
     inside = (aside > -right) & (aside < left) & (along > -0.3)
     neck = (np.abs(aside) < 0.24) & (along > -0.45) & (along < 0.1)
     tops = np.interp(np.abs(aside), [0, 0.2, 0.35, 0.5, 0.58, 0.65], body.shoulder_rise) * -frame.breadth / frame.torso
-    shoulders = (np.abs(aside) < 0.6) & (along > tops) & (along < 0.25)
+    shoulders = (np.abs(aside) < 0.48) & (along > tops) & (along < 0.25)
 
     if category in ("upper_body", "dresses"):
         skin |= (inside & (along < 1.02) & (along > tops)) | neck | shoulders
@@ -105,7 +108,7 @@ def decide(parsing: np.ndarray, body: Body, layers: list[Layer], category: str) 
             chain = chain[:3]
             distance, fraction = limb_coordinates(chain, arm_radii(body)[: len(chain)], size)
             on_arm = distance < 1.0
-            skin |= on_arm & (fraction > 0.02)
+            skin |= on_arm & (along > tops)
             shade = np.where(on_arm & (fraction > 0.08), np.maximum(shade, distance**2), shade)
             end = covers.get(side, 0.0)
             bare = on_arm & (fraction > max(end, 0.2))
@@ -131,7 +134,6 @@ def decide(parsing: np.ndarray, body: Body, layers: list[Layer], category: str) 
         if category == "lower_body":
             skin |= inside & (along > 0.5) & (along < 1.1)
 
-    person = parsing > 0
     lower_seen = labels.select(parsing, (labels.ID["pants"], labels.ID["skirt"]))
     lower = np.zeros(size, bool)
     if category == "upper_body" and lower_seen.any():
@@ -139,9 +141,19 @@ def decide(parsing: np.ndarray, body: Body, layers: list[Layer], category: str) 
         lower = inside & (along > max(0.85, min(waist, 1.0))) & old & ~limb
         skin &= ~lower
     background = old & ~skin & ~lower
-    # The old garment may cover a part of the body that the measured outline misses by a little.
-    del person
     return Regions(old, skin & old, background, lower, limb, front, shade)
+
+
+def _collar(parsing: np.ndarray, colours: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Collar and trim that were taken for skin of the neck: too light or too colourful for this person."""
+    lab = cv2.cvtColor(colours.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    face = filters.grow(parsing == labels.ID["face"], -2)
+    if face.sum() < 20:
+        return np.zeros(parsing.shape, bool)
+    middle = np.median(lab[face], axis=0)
+    light = lab[..., 0] - middle[0] > 16
+    other = np.hypot(lab[..., 1] - middle[1], lab[..., 2] - middle[2]) > 22
+    return (parsing == labels.ID["torso-skin"]) & (light | other) & (along < 0.5)
 
 
 def _enlarge(mask: np.ndarray, size: tuple[int, int], softness: float = 0.7) -> np.ndarray:

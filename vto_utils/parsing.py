@@ -31,6 +31,7 @@ class BodyFrame:
         pelvis: (2,) middle of the hips.
         down: (2,) unit vector from neck to pelvis.
         across: (2,) unit vector towards the person's left, at right angles to ``down``.
+        shoulder_axis: (2,) unit vector from the right to the left shoulder.
         torso: distance neck - pelvis.
         breadth: size of the upper body: the wider of the shoulder distance and what the torso length
             implies, so that a person seen from the side keeps a sensible scale.
@@ -46,6 +47,7 @@ class BodyFrame:
     pelvis: np.ndarray
     down: np.ndarray
     across: np.ndarray
+    shoulder_axis: np.ndarray
     torso: float
     breadth: float
     eyes: np.ndarray
@@ -82,13 +84,41 @@ class BodyFrame:
         if np.dot(left - right, across) < 0:
             across = -across
         breadth = max(shoulder_width, 0.5 * torso)
+        # Seen from the side the line of the joints says little about the tilt of the shoulders.
+        axis = (left - right) / max(shoulder_width, 1e-6)
+        trust = np.clip((shoulder_width / breadth - 0.5) / 0.4, 0, 1) if axis @ across > 0.7 else 0.0
+        axis = trust * axis + (1 - trust) * across
+        axis = axis / np.linalg.norm(axis)
         eyes, mouth = _eyes_and_mouth(pose, neck, breadth)
         face = max(float(np.linalg.norm(mouth - eyes)), 0.12 * breadth)
-        return cls(right, left, right_hip, left_hip, neck, pelvis, down, across, torso, breadth, eyes, mouth, face)
+        return cls(
+            right, left, right_hip, left_hip, neck, pelvis, down, across, axis, torso, breadth, eyes, mouth, face
+        )
 
-    def place(self, along: float, sideways: float) -> np.ndarray:
-        """Point at ``along`` torso lengths below the neck and ``sideways`` breadths to the person's left."""
-        return self.neck + self.down * along * self.torso + self.across * sideways * self.breadth
+    def place(self, along: float | np.ndarray, sideways: float | np.ndarray) -> np.ndarray:
+        """Point ``along`` torso lengths below the neck and ``sideways`` breadths to the person's left.
+
+        The sideways direction is the line of the shoulders above the chest and turns to the right angle to
+        the spine at the waist. Arrays of one shape give points of that shape (..., 2).
+        """
+        along, sideways = np.asarray(along, float)[..., None], np.asarray(sideways, float)[..., None]
+        turn = np.clip((along - 0.1) / 0.6, 0, 1)
+        direction = (1 - turn) * self.shoulder_axis + turn * self.across
+        return self.neck + self.down * along * self.torso + direction * sideways * self.breadth
+
+    def coordinates(self, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """The inverse of :meth:`place` for every pixel of a picture: ``along`` and ``sideways``, float32 HW."""
+        ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
+        x, y = xs - self.neck[0], ys - self.neck[1]
+        along = (x * self.down[0] + y * self.down[1]) / self.torso
+        for _ in range(3):  # the sideways direction depends on along, mildly: a fixed-point iteration settles
+            turn = np.clip((along - 0.1) / 0.6, 0, 1)
+            dx = (1 - turn) * self.shoulder_axis[0] + turn * self.across[0]
+            dy = (1 - turn) * self.shoulder_axis[1] + turn * self.across[1]
+            determinant = self.down[0] * dy - self.down[1] * dx
+            along = (x * dy - y * dx) / determinant / self.torso
+        sideways = (self.down[0] * y - self.down[1] * x) / determinant / self.breadth
+        return along.astype(np.float32), sideways.astype(np.float32)
 
 
 def _eyes_and_mouth(pose: Pose, neck: np.ndarray, breadth: float) -> tuple[np.ndarray, np.ndarray]:
@@ -260,6 +290,7 @@ class PersonParser:
                     # Once there is a labelling the first guess only steadies it.
                     sure = 0.1 * sure + ((label == number) & (prior[name] > 0.25))
                 models[name] = _histogram(bins, sure)
+            _neutral_when_alike(models)
             evidence = sum(models[name] for name in _CLASSES[1:])
             for number, name in enumerate(_CLASSES):
                 colour = np.log(models[name] / evidence)[bins] if name != "background" else 0.0
@@ -268,6 +299,15 @@ class PersonParser:
             cost = np.minimum(cost, 12)
             label = np.stack([follow(layer) for layer in cost]).argmin(0)
         return _to_cihp(label, frame, limbs, pose, person, bins)
+
+
+def _neutral_when_alike(models: dict[str, np.ndarray]) -> None:
+    """Where top and trousers have the same colours, colour must not draw the border between them: the pose does."""
+    upper, lower = models["upper"], models["lower"]
+    alike = float(np.sqrt(upper * lower).sum() / np.sqrt(upper.sum() * lower.sum()))
+    blend = float(np.clip((alike - 0.6) / 0.25, 0, 1))
+    mean = (upper + lower) / 2
+    models["upper"], models["lower"] = upper + blend * (mean - upper), lower + blend * (mean - lower)
 
 
 def _without_skin(seeds: dict[str, np.ndarray], bins: np.ndarray) -> dict[str, np.ndarray]:
@@ -285,9 +325,7 @@ def _priors(frame: BodyFrame, limbs: _Limbs, alpha: np.ndarray) -> tuple[dict, d
     """Per class: how likely each place is (float32 HW), and places that surely belong to it (bool HW)."""
     height, width = alpha.shape
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
-    dx, dy = xs - frame.neck[0], ys - frame.neck[1]
-    along = (dx * frame.down[0] + dy * frame.down[1]) / frame.torso
-    aside = (dx * frame.across[0] + dy * frame.across[1]) / frame.breadth
+    along, aside = frame.coordinates((height, width))
 
     up = (frame.eyes - frame.mouth) / frame.face
     right = np.array([-up[1], up[0]])
@@ -353,7 +391,7 @@ def _to_cihp(
     """Split skin by body part, name the lower garment, drop specks."""
     height, width = label.shape
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
-    along = ((xs - frame.neck[0]) * frame.down[0] + (ys - frame.neck[1]) * frame.down[1]) / frame.torso
+    along, aside = frame.coordinates((height, width))
     up = (frame.eyes - frame.mouth) / frame.face
     head_v = ((xs - frame.eyes[0]) * up[0] + (ys - frame.eyes[1]) * up[1]) / frame.face
 
@@ -370,8 +408,7 @@ def _to_cihp(
     face = skin & (head_v > -1.5)
     parsing[face] = labels.ID["face"]
     arm = skin & ~face & (np.minimum(left_arm, right_arm) < 1.6)
-    torso_core = np.abs((xs - frame.neck[0]) * frame.across[0] + (ys - frame.neck[1]) * frame.across[1]) < 0.36 * frame.breadth
-    arm &= ~(torso_core & (along < 0.35) & (np.minimum(left_arm, right_arm) > 0.8))
+    arm &= ~((np.abs(aside) < 0.36) & (along < 0.35) & (np.minimum(left_arm, right_arm) > 0.8))
     parsing[arm & (left_arm <= right_arm)] = labels.ID["left-arm"]
     parsing[arm & (left_arm > right_arm)] = labels.ID["right-arm"]
     leg = skin & ~arm & (along > 1.0)
@@ -425,7 +462,8 @@ def _lower_name(lower: np.ndarray, leg: np.ndarray, pose: Pose, frame: BodyFrame
 def _is_dress(upper: np.ndarray, lower: np.ndarray, leg: np.ndarray, bins: np.ndarray, frame: BodyFrame, along: np.ndarray) -> bool:
     """One garment from chest to thigh: same colours above and below the waist, and bare legs under it."""
     above, below = upper & (along < 0.8), (lower | upper) & (along > 1.05)
-    if min(above.sum(), below.sum()) < 0.04 * frame.breadth * frame.torso or not leg.any():
+    area = frame.breadth * frame.torso
+    if min(above.sum(), below.sum()) < 0.04 * area or (leg & (along > 1.2)).sum() < 0.05 * area:
         return False
     a, b = (_histogram(bins, m.astype(np.float64)) for m in (above, below))
     return bool(np.minimum(a / a.sum(), b / b.sum()).sum() > 0.6)

@@ -191,16 +191,17 @@ def upper_landmarks(mask: np.ndarray, image: np.ndarray) -> Landmarks:
         under = points[f"{side}_underarm"]
         peak = _peak(upper_edge, centre, outward, span, width, sleeved)
         if sleeved:
-            x = int(np.clip(under[0] - outward * 0.07 * width, 0, mask.shape[1] - 1))
+            # Flat, the seam of the armhole leans outwards: it ends above the underarm and further out.
+            x = int(np.clip(under[0] + outward * 0.12 * width, 0, mask.shape[1] - 1))
             # The shoulder lies outside the neck, also on a garment with a wide neck and a narrow body.
             x = int(max(x, peak[0] + 0.06 * width) if outward > 0 else min(x, peak[0] - 0.06 * width))
             points[f"{side}_shoulder"] = np.array([x, upper_edge[x]])
         else:
-            end = _strap_end(upper_edge, peak, outward, width, under)
+            end = _strap_end(upper_edge, peak, outward, under)
             points[f"{side}_shoulder"] = end
             if under[1] < end[1] + 0.15 * width:  # a straight armhole has no corner
                 row = min(int(end[1] + 0.3 * width), bottom - 1)
-                points[f"{side}_underarm"] = np.array([edge[row], row], float)
+                points[f"{side}_underarm"] = np.array([(left if side == "right" else right)[row], row], float)
         points[f"{side}_neck"] = peak
     for side, outward in (("right", -1), ("left", 1)):
         if sleeved:
@@ -272,22 +273,15 @@ def _peak(
     return np.array([x, upper_edge[x]], float)
 
 
-def _strap_end(upper_edge: np.ndarray, peak: np.ndarray, outward: int, width: float, under: np.ndarray) -> np.ndarray:
-    """Outer top corner of a strap or of a sleeveless shoulder: where the outline turns down steeply."""
-    x, limit = int(peak[0]), int(under[0])
-    window = max(2, round(0.03 * width))
-    best = x
-    while outward * (limit - x) > 0:
-        ahead = x + outward * window
-        if not 0 <= ahead < len(upper_edge) or upper_edge[ahead] - upper_edge[x] > 2.2 * window:
-            break
-        x += outward
-        best = x
-    best += outward * (window // 2)
-    best = int(np.clip(best, 0, len(upper_edge) - 1))
-    if upper_edge[best] - upper_edge[x] > 2.2 * window:
-        best = x
-    return np.array([best, upper_edge[best]], float)
+def _strap_end(upper_edge: np.ndarray, peak: np.ndarray, outward: int, under: np.ndarray) -> np.ndarray:
+    """Outer top corner of a strap or of a sleeveless shoulder: the outermost point looking 45 degrees up."""
+    columns = np.arange(int(peak[0]), int(under[0]) + outward, outward)
+    columns = columns[(columns >= 0) & (columns < len(upper_edge))]
+    columns = columns[upper_edge[columns] < len(upper_edge)]
+    if columns.size == 0:
+        return peak
+    x = int(columns[(outward * columns - 0.9 * upper_edge[columns]).argmax()])
+    return np.array([x, upper_edge[x]], float)
 
 
 def _between_bottom(contour: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -36,8 +36,9 @@ class FitConfig:
 
     def __post_init__(self):
         object.__setattr__(self, "size", tuple(self.size))  # JSON gives a list
-        if self.steps < 1 or self.step_size < 1:
-            raise InputError(f"steps and step_size must be at least 1, not {self.steps} and {self.step_size}.")
+        for name in ("steps", "step_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if not 0 < self.learning_rate <= 1:
             raise InputError(f"learning_rate must be above 0 and at most 1, not {self.learning_rate}.")
         if not 0 < self.gamma <= 1:

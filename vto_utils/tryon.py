@@ -214,7 +214,6 @@ class TryOn:
         small = cv2.resize(person.parsing, small_size, interpolation=cv2.INTER_NEAREST)
         small_pose = person.pose.scaled(small_size[0] / width, small_size[1] / height)
         small_body = geometry.Body.measure(small_pose, small)
-        factor = width / small_size[0]
         body = replace(
             small_body, pose=person.pose, frame=type(small_body.frame).from_pose(person.pose)
         )  # the outline is in body units, so it holds at any size
@@ -222,11 +221,11 @@ class TryOn:
             painting.Layer.of(part, *geometry.render(part, garment, (height, width)))
             for part in geometry.plan(garment, body)
         ]
-        regions = painting.decide(small, small_body, layers, garment.category)
+        thumbnail = cv2.resize(np.asarray(person.image), small_size, interpolation=cv2.INTER_AREA)
+        regions = painting.decide(small, thumbnail, small_body, layers, garment.category)
         rng = np.random.default_rng(self.seed)
         bare, skin = painting.undress(photo, person.parsing, person.mask, body, regions, allowed, rng)
         result, cover = painting.compose(photo, bare, skin, layers, regions, person.parsing, body, allowed)
-        del factor
         image = Image.fromarray(result)
         pictures = _stages(person, garment, allowed, layers, bare, image) if stages else {}
         notes = (*person.notes, *garment.notes, self.warp_reason)

@@ -277,7 +277,8 @@ def try_on_panel(
     """Choose a person, a garment and a kind of garment from lists, and try it on.
 
     Args:
-        try_on: called as ``try_on(person, cloth, category=...)`` with two PIL RGB images.
+        try_on: called as ``try_on(person, cloth, category=...)`` with the paths of two photos; what it returns
+            has the picture as ``image``.
         workspace: where the photos are taken from and the results are saved.
         categories: what may be chosen as the kind of garment.
 
@@ -330,10 +331,10 @@ class TryOnPanel:
         Raises:
             VTOError: a photo cannot be read or used, or the result cannot be saved.
         """
-        from .images import load_image, save_image
+        from .images import save_image
 
-        person = load_image(self._workspace.persons / self.person.value)
-        cloth = load_image(self._workspace.cloths / self.cloth.value)
+        person = self._workspace.persons / self.person.value
+        cloth = self._workspace.cloths / self.cloth.value
         result = self._try_on(person, cloth, category=self.category.value)
         name = f"{Path(self.person.value).stem}--{Path(self.cloth.value).stem}.jpg"
         save_image(result.image, self._workspace.results / name)

@@ -42,8 +42,6 @@ LAYOUT_CLASSES = ("other", "garment", "left-arm", "right-arm", "torso-skin", "lo
 """What the layout head tells apart, in channel order. "other" is the background and all that the garment
 does not change: head, hair, shoes. Left and right are the person's own."""
 
-SPLINE_GAIN = 1.0
-STEP_GAIN = 1.0
 _STRIDE = 16  # of the coarsest features: the working size is a multiple of it
 
 
@@ -251,7 +249,7 @@ class SplineHead(nn.Module):
         self.control_points, self.limit = control_points, limit
         self.context = nn.Conv2d(channels, channels, 1)
         self.hidden = nn.Conv2d(channels, channels, 1)
-        self.offsets = Head(channels, 2, gain=SPLINE_GAIN)
+        self.offsets = Head(channels, 2, gain=0.25)
         # The control points of the result never move, so the system is solved once, for unit targets; the
         # spline through any targets is a product with these.
         controls = control_grid(*control_points, dtype=torch.float64)  # (1, N, 2)
@@ -283,7 +281,7 @@ class FlowStep(nn.Module):
         self.compare_garment = nn.Conv2d(features, compared, 1)
         correlated = (2 * radius + 1) ** 2
         self.fuse = Fuse(channels_in + 2 * features + correlated + 2, features, depth=2)
-        self.step = Head(features, 2, size=3, gain=STEP_GAIN)
+        self.step = Head(features, 2, gain=0.5, size=3)
 
     def forward(self, state: Tensor, person: Tensor, garment: Tensor, displacement: Tensor):
         size = person.shape[-2:]
@@ -307,7 +305,7 @@ class LayoutHead(nn.Module):
         super().__init__()
         self.reduce = nn.Conv2d(features, edges, 1)
         self.fuse = Fuse(2 * edges + garment_channels, edges, depth=1)
-        self.logits = Head(edges, classes, gain=4)
+        self.logits = Head(edges, classes, gain=8)
 
     def forward(self, state: Tensor, person: Tensor, warped: Tensor) -> Tensor:
         state = resize(self.reduce(state), person.shape[-2:])  # (B, E, H/2, W/2)

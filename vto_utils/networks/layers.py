@@ -76,7 +76,7 @@ class Head(nn.Conv2d):
     of its inputs. The gain sets that pace: logits quick, positions slow.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, size: int = 1, start: float = 0.0, gain: float = 1.0):
+    def __init__(self, channels_in: int, channels_out: int, gain: float, size: int = 1, start: float = 0.0):
         super().__init__(channels_in, channels_out, size, padding=size // 2)
         self.gain = gain
         nn.init.zeros_(self.weight)

@@ -21,9 +21,6 @@ from torch import Tensor, nn
 from .layers import Down, Fuse, Head, blocks, check_channels, check_widths, norm, resize, rounded_up
 
 
-GAIN = 1.0
-
-
 @dataclass(frozen=True)
 class SynthesizerConfig:
     """Shape of a :class:`TryOnSynthesizer`. The defaults take two RGB photos in [0, 1]."""
@@ -107,10 +104,10 @@ class TryOnSynthesizer(nn.Module):
         )
         # Start: repaint little (sigmoid(-2) = 0.12). Show the garment where its mask says so; without one,
         # show half of each.
-        self.paint = Head(widths[0], 3, gain=GAIN)
-        self.repaint = Head(widths[0], 1, start=-2.0, gain=GAIN)
-        self.mask = Head(widths[0], 1, start=2.0 if config.mask_channels else 0.0, gain=GAIN)
-        self.shading = Head(widths[0], 1, gain=GAIN)
+        self.paint = Head(widths[0], 3, gain=16)
+        self.repaint = Head(widths[0], 1, gain=16, start=-2.0)
+        self.mask = Head(widths[0], 1, gain=16, start=2.0 if config.mask_channels else 0.0)
+        self.shading = Head(widths[0], 1, gain=16)
 
     def forward(
         self,

@@ -26,6 +26,7 @@ class Garment:
 
     Attributes:
         image: RGB picture, 3:4, the garment centred on white.
+        texture: uint8 HWC RGB, the garment's colours continued past its edge, for sampling without a rim.
         mask: uint8 HW in [0, 255], the garment, edges antialiased.
         category: ``upper_body``, ``lower_body`` or ``dresses``, as used (given or guessed).
         guess: the category that its outline suggests.
@@ -34,6 +35,7 @@ class Garment:
     """
 
     image: Image.Image
+    texture: np.ndarray
     mask: np.ndarray
     category: str
     guess: str
@@ -78,7 +80,9 @@ class GarmentReader:
                 "Use a photo of one garment, whole and in front view, on a plain background of another colour."
             )
         self._refuse_person(photo, mask, name)
-        picture, mask = _centre(photo, alpha)
+        texture, mask = _centre(photo, alpha)
+        share = mask[..., None].astype(np.float32) / 255
+        picture = np.round(texture * share + 255 * (1 - share)).astype(np.uint8)
         guess = guess_category(mask > 127)
         notes = []
         if category == "auto":
@@ -89,7 +93,7 @@ class GarmentReader:
         landmarks = (
             silhouette.lower_landmarks(binary) if category == "lower_body" else silhouette.upper_landmarks(binary, picture)
         )
-        return Garment(Image.fromarray(picture), mask, category, guess, landmarks, tuple(notes))
+        return Garment(Image.fromarray(picture), texture, mask, category, guess, landmarks, tuple(notes))
 
     def alpha(self, photo: np.ndarray) -> np.ndarray:
         """Float32 HW in [0, 1]: how much of each pixel of a uint8 HWC RGB photo is garment.
@@ -249,7 +253,7 @@ def _sharpen(photo: np.ndarray, coarse: np.ndarray) -> np.ndarray:
 
 
 def _centre(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Crop to the garment and centre it on a white 3:4 picture, without resampling."""
+    """Crop to the garment and centre it in a 3:4 picture, without resampling: its texture and its mask."""
     ys, xs = np.nonzero(alpha > 0.5)
     x0, x1, y0, y1 = int(xs.min()), int(xs.max()) + 1, int(ys.min()), int(ys.max()) + 1
     wide, tall = x1 - x0, y1 - y0
@@ -257,15 +261,17 @@ def _centre(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarra
     height = max(tall / inner, wide / inner * 4 / 3)
     height, width = 4 * max(1, round(height / 4)), 3 * max(1, round(height / 4))
     left, top = (width - wide) // 2, (height - tall) // 2
-    # The garment in its own colours on white, without a rim of the old background.
-    solid = (alpha > 0.9).astype(np.float32)
-    crop = np.s_[y0:y1, x0:x1]
-    colours = filters.fill(photo[crop].astype(np.float32), solid[crop])
-    a = alpha[crop][..., None]
+    # Colours from well inside continue outwards, so that no rim of the old background is ever sampled.
+    solid = filters.grow(alpha > 0.98, -1).astype(np.float32)
+    y, x = slice(max(y0 - 8, 0), y1 + 8), slice(max(x0 - 8, 0), x1 + 8)
+    colours = filters.fill(photo[y, x].astype(np.float32), solid[y, x])
     picture = np.full((height, width, 3), 255, np.float32)
     mask = np.zeros((height, width), np.float32)
-    picture[top : top + tall, left : left + wide] = colours * a + 255 * (1 - a)
-    mask[top : top + tall, left : left + wide] = alpha[crop]
+    to_y, to_x = slice(top - (y0 - y.start), top - (y0 - y.start) + colours.shape[0]), slice(
+        left - (x0 - x.start), left - (x0 - x.start) + colours.shape[1]
+    )
+    picture[to_y, to_x] = colours
+    mask[to_y, to_x] = alpha[y, x]
     return np.clip(np.round(picture), 0, 255).astype(np.uint8), np.round(mask * 255).astype(np.uint8)
 
 

@@ -6,7 +6,7 @@ spline, so that a sleeve photographed hanging down can follow an arm that is hel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -44,6 +44,8 @@ class Body:
         right_edge, left_edge: half widths of the torso towards either side, in breadths, at ``_ALONG``.
         shoulder_rise: height of the shoulder line above the joints in breadths, at ``_SHOULDER_ASIDE``.
         waist: torso lengths below the neck where the lower garment begins; ``None`` when it is not seen.
+        arms: ``right`` and ``left`` -> joints (shoulder, elbow, wrist as far as known, (2,) each) and the
+            arm's radius at each, as seen.
     """
 
     frame: BodyFrame
@@ -52,6 +54,7 @@ class Body:
     left_edge: np.ndarray
     shoulder_rise: np.ndarray
     waist: float | None
+    arms: dict[str, tuple[list[np.ndarray], tuple[float, ...]]]
 
     @classmethod
     def measure(cls, pose: Pose, parsing: np.ndarray) -> Body:
@@ -80,7 +83,17 @@ class Body:
         lower = np.isin(straight, (labels.ID["pants"], labels.ID["skirt"]))[:, np.abs(aside) < 0.3].mean(1) > 0.5
         rows = np.flatnonzero(lower & (_ALONG > 0.35))
         waist = float(_ALONG[rows[0]]) if rows.size > 3 else None
-        return cls(frame, pose, edges[0], edges[1], rise, waist)
+        arms = {side: _measure_arm(pose, frame, parsing, side) for side in ("right", "left")}
+        return cls(frame, pose, edges[0], edges[1], rise, waist, arms)
+
+    def scaled(self, factor: float) -> Body:
+        """The same body in a photo that was resized by ``factor``."""
+        pose = self.pose.scaled(factor)
+        arms = {
+            side: ([joint * factor for joint in chain], tuple(radius * factor for radius in radii))
+            for side, (chain, radii) in self.arms.items()
+        }
+        return replace(self, pose=pose, frame=BodyFrame.from_pose(pose), arms=arms)
 
     def half_width(self, along: float, side: str) -> float:
         """Half width of the torso in breadths."""
@@ -106,6 +119,40 @@ def _arm_distance(pose: Pose, frame: BodyFrame, side: str, xs: np.ndarray, ys: n
         distance = np.hypot(xs - chain[k][0] - t * axis[0], ys - chain[k][1] - t * axis[1])
         result = np.minimum(result, (distance / radius).astype(np.float32))
     return result
+
+
+def _measure_arm(
+    pose: Pose, frame: BodyFrame, parsing: np.ndarray, side: str
+) -> tuple[list[np.ndarray], tuple[float, ...]]:
+    """Joints and radii of an arm, moved to the middle and the breadth of the bare arm where one is seen."""
+    chain = arm_chain(pose, frame, side)[:3]
+    usual = np.array(_ARM_RADIUS) * frame.breadth
+    if len(chain) < 3:
+        return chain, tuple(0.9 * usual[: len(chain)])
+    fractions = np.linspace(0.3, 0.95, 14)
+    points, directions = _along_chain(chain, fractions)
+    normals = _outward(directions, side)
+    expected = np.interp(fractions, [0, 0.55, 1.0], usual)
+    reach = np.linspace(-2.2, 2.2, 89)
+    middles, ratios = [], []
+    for point, normal, radius in zip(points, normals, expected, strict=True):
+        xs, ys = np.round(point[:, None] + normal[:, None] * reach * radius).astype(int)
+        ok = (xs >= 0) & (ys >= 0) & (xs < parsing.shape[1]) & (ys < parsing.shape[0])
+        hit = np.zeros(reach.shape, bool)
+        hit[ok] = parsing[ys[ok], xs[ok]] == labels.ID[f"{side}-arm"]
+        middles.append(reach[hit].mean() * radius if hit.mean() > 0.12 else np.nan)
+        ratios.append(hit.sum() * (reach[1] - reach[0]) / 2 if hit.mean() > 0.12 else np.nan)
+    middles, ratios = np.array(middles), np.array(ratios)
+    if np.isfinite(middles).sum() < 3:
+        return chain, tuple(0.9 * usual)
+    moved = [chain[0]]
+    for joint, at in ((1, 0.55), (2, 0.95)):
+        weight = np.where(np.isfinite(middles), np.exp(-(((fractions - at) / 0.2) ** 2)), 0) + 1e-9
+        shift = float((np.nan_to_num(middles) * weight).sum() / weight.sum())
+        normal = normals[int(np.abs(fractions - at).argmin())]
+        moved.append(chain[joint] + np.clip(shift, -0.2 * frame.breadth, 0.2 * frame.breadth) * normal)
+    scale = float(np.clip(np.nanmedian(ratios), 0.7, 1.35))
+    return moved, tuple(scale * usual)
 
 
 def _edge(torso: np.ndarray, aside: np.ndarray) -> np.ndarray:
@@ -204,7 +251,7 @@ def _upper_parts(garment: Garment, body: Body) -> list[Part]:
     sleeved = len(marks.sleeves) == 2
     shoulders = float(np.linalg.norm(marks["left_shoulder"] - marks["right_shoulder"]))
     necks = float(np.linalg.norm(marks["left_neck"] - marks["right_neck"]))
-    bare_shoulders = sleeved and necks > 0.95 * chest
+    bare_shoulders = sleeved and not marks.neckline.size and necks > 0.95 * chest
     body_chest = (body.half_width(0.3, "right") + body.half_width(0.3, "left")) * frame.breadth
     if sleeved and not bare_shoulders:
         scale = 2 * _SHOULDER_TIP * frame.breadth / max(shoulders, 1)
@@ -284,8 +331,11 @@ def _upper_parts(garment: Garment, body: Body) -> list[Part]:
     for side, sleeve in marks.sleeves.items():
         part, cut = _sleeve_part(garment, body, side, sleeve, tops[side], unders[side][1], scale)
         sleeves.append(part)
-        inner = filters.grow(cut > 127, -max(1.0, size[0] / 500))
-        body_cut[inner] = 0
+        # Keep a seam's breadth along the armhole; everywhere else the sleeve goes with its rim.
+        seam = np.zeros(size, np.uint8)
+        ends = [tuple(int(round(v)) for v in marks[f"{side}_{n}"]) for n in ("shoulder", "underarm")]
+        cv2.line(seam, *ends, 1, max(3, size[0] // 200))
+        body_cut[filters.grow(cut > 127, max(2.0, size[0] / 300)) & (seam == 0)] = 0
     if len(marks.neckline):
         line = marks.neckline
         opening = np.concatenate([line, [[line[-1][0], -5], [line[0][0], -5]]])
@@ -304,10 +354,10 @@ def _sleeve_part(
     garment: Garment, body: Body, side: str, sleeve: Sleeve, to_shoulder: np.ndarray, to_under: np.ndarray, scale: float
 ) -> tuple[Part, np.ndarray]:
     frame, marks = body.frame, garment.landmarks
-    chain = arm_chain(body.pose, frame, side)[:3]
+    chain, radii = body.arms[side]
     unit = frame.breadth
     if len(chain) < 2:
-        chain = [chain[0], chain[0] + frame.down * _ARM_LENGTH * unit]
+        chain, radii = [chain[0], chain[0] + frame.down * _ARM_LENGTH * unit], (radii[0], 0.6 * radii[0])
     seen = float(sum(np.linalg.norm(b - a) for a, b in zip(chain, chain[1:], strict=False)))
     # How far down the arm the cuff is, judged on the arm's true length; the arm may be foreshortened.
     end = sleeve.length * scale / (_ARM_LENGTH * unit)
@@ -330,8 +380,8 @@ def _sleeve_part(
         points, directions = _along_chain(chain, fractions)
         normals = _outward(directions, side) * outward
         flat_half = np.linalg.norm(sleeve.outer - sleeve.inner, axis=1) / 2
-        radius = np.interp(fractions, [0, 0.55, 1.0], _ARM_RADIUS) * unit
-        half = np.clip(flat_half * scale * 0.85, radius * 1.08, radius * 1.4)
+        radius = np.interp(fractions, np.linspace(0, 1, len(radii)), radii)
+        half = np.clip(flat_half * scale * 0.8, radius * 1.08, radius * 1.35)
         where = points + normals * half[:, None]
         where[0] = to_shoulder if outward > 0 else to_under
         # Points that crowd on a short edge make the spline buckle.
@@ -346,10 +396,9 @@ def _sleeve_part(
         target.append(_armhole(to_shoulder, to_under, t))
     polygon = np.concatenate([sleeve.polygon, sleeve.polygon[:1]])
     cut = _polygon_cut(polygon, garment.mask.shape)
-    grown = filters.grow(cut > 127, max(1.0, garment.mask.shape[0] / 400))
-    cut = np.where(grown, garment.mask, 0).astype(np.uint8)
+    piece = np.where(filters.grow(cut > 127, max(1.0, garment.mask.shape[0] / 400)), garment.mask, 0).astype(np.uint8)
     reach = np.concatenate([edges[0], edges[1][::-1]])
-    return Part(side, np.stack(source), np.stack(target), cut, reach, 0.1 * unit, end), cut
+    return Part(side, np.stack(source), np.stack(target), piece, reach, 0.1 * unit, end), cut
 
 
 def _lower_parts(garment: Garment, body: Body) -> list[Part]:
@@ -453,7 +502,7 @@ def render(part: Part, garment: Garment, size: tuple[int, int]) -> tuple[np.ndar
     if x1 - x0 < 2 or y1 - y0 < 2:
         return colours, alpha
     map_x, map_y = _backward_map(part, (x0, y0, x1, y1))
-    texture = np.asarray(garment.image)
+    texture = garment.texture
     # Shrinking needs a smaller picture to sample from, or fine patterns turn into moire.
     shrink = float(np.sqrt(np.abs(np.median(_area_ratio(map_x, map_y)))))
     if shrink > 1.3:
@@ -528,11 +577,6 @@ def limb_coordinates(
         fraction[nearer] = ((done + t * length) / total)[nearer]
         done += length
     return best, fraction
-
-
-def arm_radii(body: Body) -> tuple[float, float, float]:
-    """Radius of an arm at shoulder, elbow and wrist in pixels."""
-    return tuple(r * body.frame.breadth for r in _ARM_RADIUS)
 
 
 def leg_radii(body: Body) -> tuple[float, float, float]:

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from . import filters, labels
-from .geometry import Body, Part, arm_radii, leg_radii, limb_coordinates
-from .parsing import arm_chain, leg_chain
+from .geometry import Body, Part, leg_radii, limb_coordinates
+from .parsing import leg_chain
 
 _SMALL = 512  # pixels on the longer side at which regions are decided
 
@@ -46,6 +46,8 @@ class Regions:
     Attributes:
         old: the garment to take off, and skin that the new one hides.
         skin, background, lower: what is under it.
+        snug: places of the old garment that the new one should cover too, when it nearly does.
+        beyond: places where the body of the new garment must not show (below the waistband it is tucked in).
         limb: skin of arms or legs that lies in front of the new garment.
         front: arms that lie in front of the torso.
         shade: float32 HW, how much darker skin gets towards the edge of a limb, in [0, 1].
@@ -55,6 +57,8 @@ class Regions:
     skin: np.ndarray
     background: np.ndarray
     lower: np.ndarray
+    snug: np.ndarray
+    beyond: np.ndarray
     limb: np.ndarray
     front: np.ndarray
     shade: np.ndarray
@@ -99,23 +103,25 @@ def decide(
     tops = np.interp(np.abs(aside), [0, 0.2, 0.35, 0.5, 0.58, 0.65], body.shoulder_rise) * -frame.breadth / frame.torso
     shoulders = (np.abs(aside) < 0.48) & (along > tops) & (along < 0.25)
 
+    on_any_arm = np.zeros(size, bool)
+    sleeve_zone = np.zeros(size, bool)
     if category in ("upper_body", "dresses"):
         skin |= (inside & (along < 1.02) & (along > tops)) | neck | shoulders
         for side in ("right", "left"):
-            chain = arm_chain(body.pose, frame, side)
+            chain, radii = body.arms[side]
             if len(chain) < 2:
                 continue
-            chain = chain[:3]
-            distance, fraction = limb_coordinates(chain, arm_radii(body)[: len(chain)], size)
+            distance, fraction = limb_coordinates(chain, radii, size)
             on_arm = distance < 1.0
             skin |= on_arm & (along > tops)
             shade = np.where(on_arm & (fraction > 0.08), np.maximum(shade, distance**2), shade)
             end = covers.get(side, 0.0)
-            bare = on_arm & (fraction > max(end, 0.2))
-            limb |= bare & old
+            limb |= on_arm & (fraction > max(end, 0.2)) & old
+            on_any_arm |= distance < 1.6
+            sleeve_zone |= (distance < 1.6) & (fraction < end)
             arm = parsing == labels.ID[f"{side}-arm"]
-            wide = limb_coordinates(chain, tuple(2.2 * r for r in arm_radii(body)[: len(chain)]), size)[0] < 1
-            front |= arm & (fraction > max(0.2, 0.0)) & wide
+            wide = distance < 2.2
+            front |= arm & (fraction > 0.2) & wide
             if end > 0:  # skin that the new sleeve hides and does not happen to lie under it
                 old |= arm & wide & (fraction < end - 0.02) & (distance > 0.6)
     if category in ("lower_body", "dresses"):
@@ -141,7 +147,18 @@ def decide(
         lower = inside & (along > max(0.85, min(waist, 1.0))) & old & ~limb
         skin &= ~lower
     background = old & ~skin & ~lower
-    return Regions(old, skin & old, background, lower, limb, front, shade)
+    snug = np.zeros(size, bool)
+    beyond = np.zeros(size, bool)
+    if category == "upper_body":
+        # The line of the shoulders and the sides of the chest belong to a top that has sleeves; the sides to any.
+        bare = limb | (on_any_arm & ~sleeve_zone)
+        sides = (along > 0.25) & (np.abs(aside) > 0.25)
+        yoke = (along < 0.3) & (np.abs(aside) > 0.3) if covers.get("right", 0) > 0 else np.zeros(size, bool)
+        snug = old & ((sides & ~bare) | yoke) & (parsing > 0)
+        if body.waist is not None:
+            beyond = along > body.waist + 0.07
+            snug &= ~beyond
+    return Regions(old, skin & old, background, lower, snug, beyond, limb, front, shade)
 
 
 def _collar(parsing: np.ndarray, colours: np.ndarray, along: np.ndarray) -> np.ndarray:
@@ -280,10 +297,11 @@ def compose(
     for layer in layers:
         alpha = layer.alpha * edge
         if layer.name == "body":
-            alpha = alpha * (1 - front)
+            alpha = alpha * (1 - front) * (1 - _enlarge(regions.beyond, size))
         a = alpha[..., None]
         colours = colours * (1 - a) + np.clip(layer.colours * shading[layer.name][..., None], 0, 255) * a
         cover = cover * (1 - alpha) + alpha
+    colours, cover = _close_gaps(colours, cover, regions, edge * (1 - front), unit)
     # The garment throws a soft shadow on the skin beside it.
     blur = cv2.GaussianBlur(cover, (0, 0), max(1.0, 0.025 * unit))
     drop = np.float32([[1, 0, 0], [0, 1, 0.015 * unit]])
@@ -294,6 +312,34 @@ def compose(
     result = result * (1 - over) + skin * over
     result = np.where(allowed[..., None], np.clip(np.round(result), 0, 255), photo)
     return result.astype(np.uint8), cover * (1 - over[..., 0])
+
+
+def _close_gaps(
+    colours: np.ndarray, cover: np.ndarray, regions: Regions, allowed: np.ndarray, unit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Continue the cloth into slits between its parts and into narrow rims of the old garment.
+
+    Args:
+        colours: float32 HWC, garment colours times ``cover``.
+        cover: float32 HW.
+        regions: from :func:`decide`, small.
+        allowed: float32 HW, where paint may go.
+        unit: the person's breadth in pixels.
+    """
+    size = cover.shape
+    scale = regions.old.shape[0] / size[0]
+    small = cv2.resize(cover, regions.old.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
+    slit = 0.05 * unit * scale
+    closed = filters.grow(filters.grow(small, slit), -slit) & ~regions.limb & ~regions.beyond
+    rim = regions.snug & filters.grow(small, 0.14 * unit * scale)
+    wanted = (closed | rim) & ~small
+    if not wanted.any():
+        return colours, cover
+    extra = np.maximum(_enlarge(wanted | (filters.grow(wanted, 2) & small), size) * allowed - cover, 0)
+    known = cover > 0.97
+    solid = np.where(known[..., None], colours, 0)
+    cloth = _fill_at(solid, known, min(1.0, 384 / max(size)))
+    return colours + cloth * extra[..., None], cover + extra
 
 
 def labels_soft(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -281,6 +281,12 @@ class PersonParser:
         follow = filters.GuidedFilter(guide, max(2, round(frame.breadth * 0.04)), 4e-4)
         person = alpha > 0.5
         label = None
+        alike = {pair: _likeness(bins, seeds, *pair) for pair in (("upper", "lower"), ("upper", "hair"))}
+        if alike["upper", "hair"] > 0.5:  # hair on a top of its own colour cannot be told from it below the chin
+            below = frame.coordinates(size)[0] > -0.3
+            prior["hair"] = np.where(below, 0.2 * prior["hair"], prior["hair"])
+        # Where top and trousers have the same colours, colour must not draw the border: the pose does.
+        blend = float(np.clip((alike["upper", "lower"] - 0.75) / 0.15, 0, 1))
         for _ in range(3):
             cost = np.empty((len(_CLASSES), *size), np.float32)
             models = {}
@@ -290,7 +296,9 @@ class PersonParser:
                     # Once there is a labelling the first guess only steadies it.
                     sure = 0.1 * sure + ((label == number) & (prior[name] > 0.25))
                 models[name] = _histogram(bins, sure)
-            _neutral_when_alike(models)
+            mean = (models["upper"] + models["lower"]) / 2
+            for name in ("upper", "lower"):
+                models[name] = models[name] + blend * (mean - models[name])
             evidence = sum(models[name] for name in _CLASSES[1:])
             for number, name in enumerate(_CLASSES):
                 colour = np.log(models[name] / evidence)[bins] if name != "background" else 0.0
@@ -301,13 +309,10 @@ class PersonParser:
         return _to_cihp(label, frame, limbs, pose, person, bins)
 
 
-def _neutral_when_alike(models: dict[str, np.ndarray]) -> None:
-    """Where top and trousers have the same colours, colour must not draw the border between them: the pose does."""
-    upper, lower = models["upper"], models["lower"]
-    alike = float(np.sqrt(upper * lower).sum() / np.sqrt(upper.sum() * lower.sum()))
-    blend = float(np.clip((alike - 0.6) / 0.25, 0, 1))
-    mean = (upper + lower) / 2
-    models["upper"], models["lower"] = upper + blend * (mean - upper), lower + blend * (mean - lower)
+def _likeness(bins: np.ndarray, seeds: dict[str, np.ndarray], one: str, other: str) -> float:
+    """Bhattacharyya coefficient of two classes' colours: 0 = nothing in common, 1 = the same."""
+    a, b = (_histogram(bins, seeds[name].astype(np.float64)) for name in (one, other))
+    return float(np.sqrt(a * b).sum() / np.sqrt(a.sum() * b.sum())) if seeds[one].any() and seeds[other].any() else 0.0
 
 
 def _without_skin(seeds: dict[str, np.ndarray], bins: np.ndarray) -> dict[str, np.ndarray]:
@@ -348,6 +353,7 @@ def _priors(frame: BodyFrame, limbs: _Limbs, alpha: np.ndarray) -> tuple[dict, d
         0.55 * _ramp(arm, 1.25, 0.8),
         0.5 * _ramp(leg, 1.25, 0.8) * _ramp(along, 1.05, 1.3),
         0.12 * torso,
+        np.full_like(torso, 0.03),  # a limb may lie beside where the pose has it: its colour tells then
     ])  # fmt: skip
     beside_face = _ramp(np.abs(head_u), 0.75, 1.15) * _ramp(np.abs(head_u), 2.3, 1.5)
     hanging = beside_face * _ramp(head_v, -7.5, -2.5)

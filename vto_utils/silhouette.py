@@ -309,7 +309,10 @@ def _front_neckline(
     shoulder = (points["right_shoulder"][1] + points["left_shoulder"][1]) / 2
     collar = (shoulder - (start[1] + end[1]) / 2) / width
     chest = float(points["left_underarm"][0] - points["right_underarm"][0])
-    if collar > 0.38 or not 0.3 * chest < width < 0.95 * chest:  # turtleneck, collar, halter; off the shoulder
+    # Off the shoulder, the sleeves start level with the neckline; a boat neck still slopes down to them.
+    beside = [int(np.clip(p[0] + o * 0.14 * chest, 0, mask.shape[1] - 1)) for p, o in ((start, -1), (end, 1))]
+    level = width > 0.9 * chest and np.mean([upper_edge[x] for x in beside]) < (start[1] + end[1]) / 2 + 0.05 * chest
+    if collar > 0.38 or width < 0.3 * chest or level:  # turtleneck, collar, halter; off the shoulder
         return np.zeros((0, 2))
     lab = cv2.cvtColor(cv2.GaussianBlur(image, (0, 0), 1.0), cv2.COLOR_RGB2LAB).astype(np.float32)
     u = np.linspace(-0.86, 0.86, 33)

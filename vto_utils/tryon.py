@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -214,9 +214,7 @@ class TryOn:
         small = cv2.resize(person.parsing, small_size, interpolation=cv2.INTER_NEAREST)
         small_pose = person.pose.scaled(small_size[0] / width, small_size[1] / height)
         small_body = geometry.Body.measure(small_pose, small)
-        body = replace(
-            small_body, pose=person.pose, frame=type(small_body.frame).from_pose(person.pose)
-        )  # the outline is in body units, so it holds at any size
+        body = small_body.scaled(width / small_size[0])
         layers = [
             painting.Layer.of(part, *geometry.render(part, garment, (height, width)))
             for part in geometry.plan(garment, body)

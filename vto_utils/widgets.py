@@ -277,8 +277,8 @@ def try_on_panel(
     """Choose a person, a garment and a kind of garment from lists, and try it on.
 
     Args:
-        try_on: called as ``try_on(person, cloth, category=...)`` with the paths of two photos; what it returns
-            has the picture as ``image``.
+        try_on: called as ``try_on(person, cloth, category=...)`` with the paths of two photos; what it
+            returns has the picture as ``image``.
         workspace: where the photos are taken from and the results are saved.
         categories: what may be chosen as the kind of garment.
 

@@ -21,7 +21,7 @@ FAKES = Path(__file__).resolve().parent / "fakes"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = ["01_setup", "02_preprocessing", "03_training", "04_inference"]
 # Small values for the cells tagged "parameters"; everything else runs as a reader runs it.
-SMALL = {"03_training": {"steps": 4}, "04_inference": {"people": 1, "garments": 2}}
+SMALL = {"03_training": {"steps": 2}, "04_inference": {"people": 1, "garments": 2}}
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

@@ -173,9 +173,10 @@ def _subtract_background(photo: np.ndarray, coarse: np.ndarray) -> np.ndarray | 
     row, column = (np.arange(height) / height - 0.5)[:, None, None], (np.arange(width) / width - 0.5)[None, :, None]
     background = fit[0] + fit[1] * column + fit[2] * row
     difference = np.abs(photo - background).max(2).astype(np.float32)
+    darker = (background - photo).mean(2).astype(np.float32)
     threshold = float(np.clip(3.0 * np.percentile(noise, 90) + 2, 5, 24))
     for level in (threshold, 0.5 * threshold):
-        mask = _foreground(photo, difference, coarse, level)
+        mask = _foreground(photo, difference, darker, coarse, level)
         if not mask.any() or mask.mean() > 0.97:
             continue
         # White on white leaks: what the background remover is sure of and is not quite the background's
@@ -191,7 +192,9 @@ def _subtract_background(photo: np.ndarray, coarse: np.ndarray) -> np.ndarray | 
     return None
 
 
-def _foreground(photo: np.ndarray, difference: np.ndarray, coarse: np.ndarray, threshold: float) -> np.ndarray:
+def _foreground(
+    photo: np.ndarray, difference: np.ndarray, darker: np.ndarray, coarse: np.ndarray, threshold: float
+) -> np.ndarray:
     """Bool HW: what differs from the background by more than ``threshold``, closed, without its shadow."""
     height, width = difference.shape
     soft = cv2.GaussianBlur(difference, (0, 0), max(height, width) / 1400)
@@ -209,13 +212,16 @@ def _foreground(photo: np.ndarray, difference: np.ndarray, coarse: np.ndarray, t
                 filled &= ~inside
     # The shadow beside a garment differs from the background too, but fades into it: growing the sure parts
     # towards each other along the weakest edges (watershed) stops at the garment's own, strong edge.
-    sure = filled & ((soft > max(4 * threshold, 36)) | filters.grow(coarse > 0.95, -0.012 * max(height, width)))
+    sure = filled & ((soft > max(4 * threshold, 36)) | filters.grow(coarse > 0.8, -0.004 * max(height, width)))
     markers = np.zeros((height, width), np.int32)
     markers[~filters.grow(filled, 1)] = 1
     markers[filters.grow(sure, -1)] = 2
     if (markers == 2).sum() > 0.2 * filled.sum():
         cv2.watershed(np.ascontiguousarray(photo[..., ::-1]), markers)
         inner = filters.fill_holes((markers == 2) | ((markers == -1) & filled)) & filled
+        # A white stripe between dark ones is cloth; a shadow in a narrow gap is darker than the background.
+        stripe = 0.015 * max(height, width)
+        inner |= filters.grow(filters.grow(inner, stripe), -stripe) & filled & (darker < 3)
         filled = inner if inner.sum() > 0.6 * filled.sum() else filled
     return _main_pieces(filled)
 

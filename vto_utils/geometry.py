@@ -29,7 +29,7 @@ _SHOULDER_ASIDE = np.array([0.0, 0.2, 0.35, 0.5, 0.58, 0.65])
 _SHOULDER_RISE = np.array([0.30, 0.25, 0.16, 0.07, -0.02, -0.12])
 
 _SHOULDER_TIP = 0.56  # breadths from the middle to the end of the shoulder
-_ARM_RADIUS = (0.165, 0.12, 0.085)  # breadths, at shoulder, elbow, wrist
+_ARM_RADIUS = (0.145, 0.115, 0.085)  # breadths, at shoulder, elbow, wrist
 _LEG_RADIUS = (0.30, 0.19, 0.12)  # breadths, at hip, knee, ankle
 _ARM_LENGTH = 1.42  # breadths, shoulder to wrist, when nothing is foreshortened
 
@@ -196,6 +196,7 @@ class Part:
         reach: (M, 2) polygon in the photo outside which the piece never is.
         margin: pixels by which ``reach`` may be exceeded.
         covers: for a sleeve or leg, the fraction of the limb (to the wrist or ankle) that it covers.
+        opening: for the body of a top, half the width of its neck opening in breadths.
     """
 
     name: str
@@ -205,6 +206,7 @@ class Part:
     reach: np.ndarray
     margin: float
     covers: float = 0.0
+    opening: float = 0.0
 
 
 def plan(garment: Garment, body: Body) -> list[Part]:
@@ -283,7 +285,7 @@ def _upper_parts(garment: Garment, body: Body) -> list[Part]:
             neck = shoulder + (np.array([centre, shoulder[1]]) - shoulder) * 0.25
             top_row = drop
         else:
-            tip = _SHOULDER_TIP if sleeved else float(np.clip(abs(shoulder[0] - centre) * in_breadth, 0.12, 0.56))
+            tip = _SHOULDER_TIP if sleeved else float(np.clip(abs(shoulder[0] - centre) * in_breadth, 0.12, 0.5))
             top_row = body.shoulder_top(tip)
             to_shoulder = body.at(top_row, tip, side)
             neck_aside = float(np.clip(abs(neck[0] - centre) * in_breadth, 0.1, max(tip - 0.06, 0.1)))
@@ -342,7 +344,10 @@ def _upper_parts(garment: Garment, body: Body) -> list[Part]:
         inside = cv2.GaussianBlur(_polygon_cut(opening, size), (0, 0), max(0.7, size[0] / 1200))
         body_cut = np.minimum(body_cut, 255 - inside)
     reach = np.stack([*outline["right"], *outline["left"][::-1]])
-    parts = [Part("body", np.stack(source), np.stack(target), body_cut, reach, 0.14 * frame.breadth)]
+    opening = float(np.linalg.norm(outline["right"][0] - outline["left"][0])) / 2 / frame.breadth
+    parts = [
+        Part("body", np.stack(source), np.stack(target), body_cut, reach, 0.14 * frame.breadth, opening=opening)
+    ]
     return [*parts, *sleeves]
 
 
@@ -381,7 +386,7 @@ def _sleeve_part(
         normals = _outward(directions, side) * outward
         flat_half = np.linalg.norm(sleeve.outer - sleeve.inner, axis=1) / 2
         radius = np.interp(fractions, np.linspace(0, 1, len(radii)), radii)
-        half = np.clip(flat_half * scale * 0.8, radius * 1.08, radius * 1.35)
+        half = np.clip(flat_half * scale * 0.8, radius * 1.08, radius * 1.25)
         where = points + normals * half[:, None]
         where[0] = to_shoulder if outward > 0 else to_under
         # Points that crowd on a short edge make the spline buckle.
@@ -470,7 +475,7 @@ def _lower_parts(garment: Garment, body: Body) -> list[Part]:
         inner_radius = np.interp(np.linspace(max(start, 0.05), end, inner_count), [0, 0.5, 1.0], _LEG_RADIUS) * unit
         for k in range(1, inner_count):
             t = k / (inner_count - 1)
-            point = inner_points[k] - inner_normals[k] * inner_radius[k] * (0.85 + 0.1 * t)
+            point = inner_points[k] - inner_normals[k] * inner_radius[k] * (1.0 - 0.1 * t)
             source.append(leg.inner[k])
             target.append(point)
             inner_line.append(point)

@@ -27,16 +27,18 @@ class Layer:
         colours: float32 HWC RGB in [0, 255].
         alpha: float32 HW in [0, 1].
         covers: fraction of the limb that a sleeve or leg covers.
+        opening: half the width of the neck opening in breadths.
     """
 
     name: str
     colours: np.ndarray
     alpha: np.ndarray
     covers: float
+    opening: float
 
     @classmethod
     def of(cls, part: Part, colours: np.ndarray, alpha: np.ndarray) -> Layer:
-        return cls(part.name, colours, alpha, part.covers)
+        return cls(part.name, colours, alpha, part.covers, part.opening)
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,12 @@ def decide(
             distance, fraction = limb_coordinates(chain, radii, size)
             on_arm = distance < 1.0
             skin |= on_arm & (along > tops)
-            shade = np.where(on_arm & (fraction > 0.08), np.maximum(shade, distance**2), shade)
+            fade = np.clip((fraction - 0.05) / 0.3, 0, 1)  # the shoulder is round on top, not at its sides
+            shade = np.where(on_arm, np.maximum(shade, fade * distance**2), shade)
             end = covers.get(side, 0.0)
-            limb |= on_arm & (fraction > max(end, 0.2)) & old
+            # An arm lies in front of the body of the garment, but the shoulder is under it.
+            aside_of_body = np.where(aside < 0, -aside - right, aside - left) > -0.5 * np.clip(fraction - 0.3, 0, 0.5)
+            limb |= on_arm & (fraction > end) & (fraction > 0.12) & aside_of_body & old
             on_any_arm |= distance < 1.6
             sleeve_zone |= (distance < 1.6) & (fraction < end)
             arm = parsing == labels.ID[f"{side}-arm"]
@@ -152,8 +157,9 @@ def decide(
     if category == "upper_body":
         # The line of the shoulders and the sides of the chest belong to a top that has sleeves; the sides to any.
         bare = limb | (on_any_arm & ~sleeve_zone)
-        sides = (along > 0.25) & (np.abs(aside) > 0.25)
-        yoke = (along < 0.3) & (np.abs(aside) > 0.3) if covers.get("right", 0) > 0 else np.zeros(size, bool)
+        opening = max((layer.opening for layer in layers), default=0.0)
+        sides = (along > 0.25) & (np.abs(aside) > 0.25) & (aside > -right - 0.1) & (aside < left + 0.1)
+        yoke = (along < 0.3) & (np.abs(aside) > opening + 0.04) if covers.get("right", 0) > 0 else np.zeros(size, bool)
         snug = old & ((sides & ~bare) | yoke) & (parsing > 0)
         if body.waist is not None:
             beyond = along > body.waist + 0.07
@@ -187,7 +193,7 @@ def _grain(photo: np.ndarray, where: np.ndarray, rng: np.random.Generator) -> np
         return np.zeros((*photo.shape[:2], 1), np.float32)
     grey = photo.mean(2)
     detail = (grey - cv2.GaussianBlur(grey, (0, 0), 1.5))[where]
-    strength = float(np.clip(1.48 * np.median(np.abs(detail)), 0, 4))
+    strength = float(np.clip(1.48 * np.median(np.abs(detail)), 0, 1.5))
     noise = cv2.GaussianBlur(rng.standard_normal(photo.shape[:2]).astype(np.float32), (0, 0), 0.7)
     return noise[..., None] * (strength / max(float(noise.std()), 1e-6))
 
@@ -211,10 +217,13 @@ def _skin_colours(photo: np.ndarray, parsing: np.ndarray, frame_unit: float, sca
         bare = parsing == labels.ID["hair"]
     known = filters.grow(bare, -max(2.0, 0.02 * frame_unit))
     known = known if known.sum() > 50 else bare
-    # Lips, eyes, shadows and highlights are no skin to continue from: keep what is near the median colour.
+    # Lips, eyes, hair and shadows are no skin to continue from: keep what is near the colour of the lit face.
     lab = cv2.cvtColor(photo / 255, cv2.COLOR_RGB2LAB)
-    middle = np.median(lab[known], axis=0) if known.any() else np.zeros(3)
-    near = np.abs(lab - middle) < np.array([22, 12, 14])
+    face = known & (parsing == labels.ID["face"])
+    sample = lab[face if face.sum() > 50 else known]
+    lit = sample[sample[:, 0] >= np.percentile(sample[:, 0], 45)]
+    middle = np.median(lit, axis=0)
+    near = np.abs(lab - middle) < np.array([16, 10, 12])
     usual = known & near.all(2)
     return _fill_at(photo, usual if usual.sum() > 50 else known, scale)
 

@@ -387,6 +387,9 @@ def _priors(frame: BodyFrame, limbs: _Limbs, alpha: np.ndarray) -> tuple[dict, d
         & inside,
         "shoes": (limbs.feet < 0.6) & inside,
     }
+    thighs = seeds["lower"] & (along > 1.25)
+    if thighs.sum() > 0.3 * seeds["lower"].sum():  # above them a long top may hang
+        seeds["lower"] = thighs
     seeds["upper"] &= arm > 1.0  # a forearm held in front of the belly is not cloth
     return {name: layer.astype(np.float32) for name, layer in prior.items()}, seeds
 

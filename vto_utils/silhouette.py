@@ -129,18 +129,23 @@ def _tube(path: np.ndarray) -> Sleeve:
     """
     armhole, opening = (path[0] + path[-1]) / 2, np.linalg.norm(path[0] - path[-1])
     offsets = path - armhole
-    for slant in (0.6, 1.0, 1.6):  # look further to the sides when both views end in the same corner
-        tip = path[int(np.linalg.norm(offsets, axis=1).argmax())]
-        for _ in range(3):
-            axis = (tip - armhole) / max(np.linalg.norm(tip - armhole), 1e-6)
-            normal = np.array([-axis[1], axis[0]])
-            if offsets[0] @ normal < 0:
-                normal = -normal
-            i = int((offsets @ (axis + slant * normal)).argmax())
-            j = int((offsets @ (axis - slant * normal)).argmax())
-            tip = (path[i] + path[j]) / 2
-        if i < j and np.linalg.norm(path[i] - path[j]) > 0.4 * opening:
-            break
+    farthest = int(np.linalg.norm(offsets, axis=1).argmax())
+    tip = path[farthest]
+    for _ in range(3):
+        axis = (tip - armhole) / max(np.linalg.norm(tip - armhole), 1e-6)
+        normal = np.array([-axis[1], axis[0]])
+        if offsets[0] @ normal < 0:
+            normal = -normal
+        i = int((offsets @ (axis + 0.6 * normal)).argmax())
+        j = int((offsets @ (axis - 0.6 * normal)).argmax())
+        tip = (path[i] + path[j]) / 2
+    if i >= j or np.linalg.norm(path[i] - path[j]) < 0.4 * opening:
+        # A short, flared sleeve shows only its outer corner that way: the other is the sharpest bend after it.
+        i = farthest
+        rest = path[i:]
+        chord = (rest[-1] - rest[0]) / max(np.linalg.norm(rest[-1] - rest[0]), 1e-6)
+        away = np.abs((rest - rest[0]) @ np.array([-chord[1], chord[0]]))
+        j = i + int(away.argmax())
     i = min(max(i, 2), len(path) - 6)
     j = min(max(j, i + 2), len(path) - 3)
     return Sleeve(_resample(path[: i + 1], _SIDE_POINTS), _resample(path[j:][::-1], _SIDE_POINTS), path)

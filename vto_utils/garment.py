@@ -76,8 +76,8 @@ class GarmentReader:
         mask = alpha > 0.5
         if mask.sum() < 0.01 * mask.size or min(np.ptp(axis) for axis in np.nonzero(mask)) < 8:
             raise InputError(
-                f"{name} shows no garment that stands out from its background. "
-                "Use a photo of one garment, whole and in front view, on a plain background of another colour."
+                f"{name} shows no garment that stands out from its background: "
+                "use a photo of one garment, whole and in front view, on a plain background of another colour."
             )
         self._refuse_person(photo, mask, name)
         texture, mask = _centre(photo, alpha)
@@ -132,7 +132,7 @@ class GarmentReader:
             and _is_skin(photo, face)
         ):
             raise InputError(
-                f"{name} shows a person. Use a photo of the garment alone: laid flat, on a hanger or cut out."
+                f"{name} shows a person: use a photo of the garment alone, laid flat, on a hanger or cut out."
             )
 
 
@@ -201,6 +201,10 @@ def _foreground(
     candidate = soft > threshold
     reach = max(1.0, max(height, width) / 600)
     closed = filters.grow(filters.grow(candidate, reach), -reach)
+    # A stripe in the background's own colour may run across a whole sleeve. Closing only upwards and downwards
+    # joins what it parts and leaves the upright gap between a sleeve and the body open.
+    upright = np.ones((max(3, round(0.035 * height)), 1), np.uint8)
+    closed |= cv2.morphologyEx(closed.astype(np.uint8), cv2.MORPH_CLOSE, upright) > 0
     filled = filters.fill_holes(closed)
     holes = filled & ~closed
     # A hole is a real gap (between sleeve and body, inside a strap) if it is as plain as the background.
@@ -221,7 +225,7 @@ def _foreground(
         inner = filters.fill_holes((markers == 2) | ((markers == -1) & filled)) & filled
         # A white stripe between dark ones is cloth; a shadow in a narrow gap is darker than the background.
         stripe = 0.015 * max(height, width)
-        inner |= filters.grow(filters.grow(inner, stripe), -stripe) & filled & (darker < 3)
+        inner |= filters.grow(filters.grow(inner, stripe), -stripe) & filled & (darker < 10)
         filled = inner if inner.sum() > 0.6 * filled.sum() else filled
     return _main_pieces(filled)
 

@@ -151,6 +151,9 @@ def decide(
         waist = body.waist if body.waist is not None else 0.9
         lower = inside & (along > max(0.85, min(waist, 1.0))) & old & ~limb
         skin &= ~lower
+    # Slivers between an arm and the body are no view of the background.
+    sliver = 0.04 * frame.breadth
+    skin |= filters.grow(filters.grow(skin, sliver), -sliver) & ~lower
     background = old & ~skin & ~lower
     snug = np.zeros(size, bool)
     beyond = np.zeros(size, bool)
@@ -158,8 +161,9 @@ def decide(
         # The line of the shoulders and the sides of the chest belong to a top that has sleeves; the sides to any.
         bare = limb | (on_any_arm & ~sleeve_zone)
         opening = max((layer.opening for layer in layers), default=0.0)
-        sides = (along > 0.25) & (np.abs(aside) > 0.25) & (aside > -right - 0.1) & (aside < left + 0.1)
-        yoke = (along < 0.3) & (np.abs(aside) > opening + 0.04) if covers.get("right", 0) > 0 else np.zeros(size, bool)
+        sides = (along > 0.25) & (np.abs(aside) > 0.25) & (np.abs(aside) < 0.5)
+        sides &= (aside > -right - 0.1) & (aside < left + 0.1)
+        yoke = (along < 0.3) & (np.abs(aside) > opening + 0.04) & (np.abs(aside) < 0.6) if covers.get("right", 0) > 0 else np.zeros(size, bool)
         snug = old & ((sides & ~bare) | yoke) & (parsing > 0)
         if body.waist is not None:
             beyond = along > body.waist + 0.07
@@ -340,7 +344,7 @@ def _close_gaps(
     small = cv2.resize(cover, regions.old.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
     slit = 0.05 * unit * scale
     closed = filters.grow(filters.grow(small, slit), -slit) & ~regions.limb & ~regions.beyond
-    rim = regions.snug & filters.grow(small, 0.14 * unit * scale)
+    rim = regions.snug & filters.grow(small, 0.1 * unit * scale)
     wanted = (closed | rim) & ~small
     if not wanted.any():
         return colours, cover

@@ -306,6 +306,7 @@ class PersonParser:
                 cost[number] = -np.log(prior[name] + 1e-4) - colour_weight * colour
             cost = np.minimum(cost, 12)
             label = np.stack([follow(layer) for layer in cost]).argmin(0)
+        label = _below_the_waist(label, *frame.coordinates(size), np.minimum(*limbs.arms))
         return _to_cihp(label, frame, limbs, pose, person, bins)
 
 
@@ -392,6 +393,27 @@ def _priors(frame: BodyFrame, limbs: _Limbs, alpha: np.ndarray) -> tuple[dict, d
         seeds["lower"] = thighs
     seeds["upper"] &= arm > 1.0  # a forearm held in front of the belly is not cloth
     return {name: layer.astype(np.float32) for name, layer in prior.items()}, seeds
+
+
+def _below_the_waist(label: np.ndarray, along: np.ndarray, aside: np.ndarray, arm: np.ndarray) -> np.ndarray:
+    """Mend a printed skirt or trousers whose print shares colours with the top: below its waist all is one garment."""
+    upper, lower = _CLASSES.index("upper"), _CLASSES.index("lower")
+    core = (np.abs(aside) < 0.3) & (along > 0.3) & (along < 2.0) & np.isin(label, (upper, lower))
+    rows = np.clip(((along[core] - 0.3) / 0.05).astype(int), 0, 33)
+    total = np.bincount(rows, minlength=34) + 1e-6
+    share = np.bincount(rows, label[core] == lower, minlength=34) / total
+    seen = total > 0.1 * total.max()
+    for row in range(28):
+        window = slice(row, row + 6)
+        if seen[window].all() and (share[window] > 0.3).all():
+            rest = share[row + 3 : row + 10][seen[row + 3 : row + 10]]
+            # A curved hem ends soon; a print goes on being half the one and half the other.
+            if rest.size >= 4 and np.mean(rest < 0.92) > 0.7:
+                waist = 0.3 + 0.05 * row
+                region = (along > waist) & (np.abs(aside) < 0.75) & (arm > 0.9)
+                return np.where(region & (label == upper), lower, label)
+            break
+    return label
 
 
 def _to_cihp(

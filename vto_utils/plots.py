@@ -140,7 +140,7 @@ def mark_points(image: Image.Image, points: Mapping[str, Sequence[float]]) -> Im
     marked = marked.copy() if marked is image else marked
     draw = ImageDraw.Draw(marked)
     radius = max(3, round(max(image.size) / 130))
-    font = ImageFont.load_default(max(11, round(max(image.size) / 42)))
+    font = ImageFont.load_default(max(11, round(max(image.size) / 34)))
     inside = {
         name: (x, y) for name, (x, y) in points.items() if 0 <= x < image.width and 0 <= y < image.height
     }

@@ -233,7 +233,7 @@ class PoseEstimator:
                 landmarks = best / np.array([scale, scale, 1], np.float32)
                 return Pose(_coco18(landmarks, array.shape[:2]), landmarks, len(people))
         raise NoPersonError(
-            "No person was found in the photo. Use a photo that shows one person from the head to the hips, "
+            "No person was found; use a photo that shows one person from the head to the hips, "
             "upright and well lit."
         )
 

@@ -145,7 +145,8 @@ def _tube(path: np.ndarray) -> Sleeve:
         rest = path[i:]
         chord = (rest[-1] - rest[0]) / max(np.linalg.norm(rest[-1] - rest[0]), 1e-6)
         away = np.abs((rest - rest[0]) @ np.array([-chord[1], chord[0]]))
-        j = i + int(away.argmax())
+        sharp = away.max() > 0.08 * np.linalg.norm(rest[-1] - rest[0])
+        j = i + int(away.argmax()) if sharp else len(path) - 3  # or the cuff ends right at the underarm
     i = min(max(i, 2), len(path) - 6)
     j = min(max(j, i + 2), len(path) - 3)
     return Sleeve(_resample(path[: i + 1], _SIDE_POINTS), _resample(path[j:][::-1], _SIDE_POINTS), path)

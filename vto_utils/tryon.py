@@ -22,6 +22,10 @@ from .segmentation import PersonSegmenter, Segmentation
 
 WARPS = ("auto", "geometric", "learned")
 _SMALL = 512  # pixels on the longer side at which regions are decided
+_NOBODY = (
+    "no person can be told from the background; use a photo of one person from the head to the hips, "
+    "in good light and before a calm background."
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Person:
         pose: key points in pixels of the photo.
         parsing: uint8 HW CIHP-20 ids.
         notes: sentences a user should see.
+        name: what to call the photo in messages.
     """
 
     image: Image.Image
@@ -41,6 +46,7 @@ class Person:
     pose: Pose
     parsing: np.ndarray
     notes: tuple[str, ...] = ()
+    name: str = "The person photo"
 
     @property
     def mask(self) -> np.ndarray:
@@ -93,7 +99,7 @@ class TryOn:
             raise InputError(f"Unknown warp '{warp}': use one of {', '.join(WARPS)}.")
         if warp == "learned":
             raise InputError(
-                "The learned warp has no trained weights in this version. Use the geometric warp (--warp geometric)."
+                "The learned warp has no trained weights in this version: use the geometric warp (--warp geometric)."
             )
         self.seed = seed
         self.warp = "geometric"
@@ -123,18 +129,19 @@ class TryOn:
         """Free the native pose models; the object can be used again afterwards."""
         self.poses.close()
 
-    def prepare_person(self, image: Any) -> Person:
+    def prepare_person(self, image: Any, name: str | None = None) -> Person:
         """Find the person in a photo.
 
         Args:
             image: a path, bytes, PIL image or array (:func:`vto_utils.images.load_image`).
+            name: what to call the photo in messages; the path where there is one.
 
         Raises:
             InputError: the photo cannot be read.
             NoPersonError: nobody, or no torso, is visible.
         """
         photo = load_image(image)
-        name = _name(image, "The person photo")
+        name = name or _name(image, "The person photo")
         try:
             segmentation = self.segmenter.segment(photo)
             x0, y0, x1, y1 = _with_margin(segmentation.box, photo.size, 0.08)
@@ -142,7 +149,7 @@ class TryOn:
             pose = self.poses.estimate(alone)
             if alone is not photo:
                 pose = _shifted(pose, x0, y0, photo.size)
-            _check_torso(pose, segmentation.mask, name)
+            _check_torso(pose, segmentation.mask)
             parsing = self.parser.parse(photo, segmentation.mask, pose)
         except NoPersonError as error:
             raise NoPersonError(f"{name}: {error}") from error
@@ -152,7 +159,7 @@ class TryOn:
             where = (segmentation.box[0] + segmentation.box[2]) / 2 / photo.width
             place = "on the left" if where < 0.4 else "on the right" if where > 0.6 else "in the middle"
             notes.append(f"{name} shows {people} people; the one {place}, the largest and most central, is dressed.")
-        return Person(photo, segmentation, pose, parsing, tuple(notes))
+        return Person(photo, segmentation, pose, parsing, tuple(notes), name)
 
     def prepare_garment(self, image: Any, category: str = "auto") -> Garment:
         """Find the garment in a photo.
@@ -192,11 +199,12 @@ class TryOn:
         if category not in (*CATEGORIES, "auto"):
             raise InputError(f"Unknown category '{category}': use one of {', '.join(CATEGORIES)} or auto.")
         if not isinstance(person, Person):
+            name = _name(person, "The person photo")
             if size is not None:
                 person = _fit(load_image(person), size)
-            person = self.prepare_person(person)
+            person = self.prepare_person(person, name)
         elif size is not None and person.image.size != size[::-1]:
-            person = self.prepare_person(_fit(person.image, size))
+            person = self.prepare_person(_fit(person.image, size), person.name)
         garment = cloth if isinstance(cloth, Garment) else self.prepare_garment(cloth, category)
         if isinstance(cloth, Garment) and category not in ("auto", cloth.category):
             garment = self.prepare_garment(cloth.image, category)
@@ -206,7 +214,10 @@ class TryOn:
         height, width = person.parsing.shape
         allowed = agnostic.agnostic_mask(person.parsing, person.pose, garment.category)
         if garment.category == "lower_body" and not person.pose.visible("right_hip", "left_hip"):
-            raise NoPersonError("The person's hips are not visible, so trousers or a skirt cannot be put on.")
+            raise NoPersonError(
+                f"{person.name}: the hips are not visible, so trousers or a skirt cannot be put on; "
+                "use a photo that shows the person from the head to the knees or below."
+            )
         photo = np.asarray(person.image, np.float32)
 
         scale = min(1.0, _SMALL / max(height, width))
@@ -251,8 +262,12 @@ def _shifted(pose: Pose, dx: int, dy: int, size: tuple[int, int]) -> Pose:
     return Pose(pose.keypoints + offset, landmarks, pose.people)
 
 
-def _check_torso(pose: Pose, mask: np.ndarray, name: str) -> None:
+def _check_torso(pose: Pose, mask: np.ndarray) -> None:
     """The pose must lie on the person that was cut out, and show the upper body."""
+    # At low confidence the pose model sees people in clouds and hills, anywhere but on what stands out.
+    sure = pose.keypoints[pose.keypoints[:, 2] > 0.5, :2].astype(int)
+    if len(sure) and (mask[sure[:, 1], sure[:, 0]] > 0).mean() < 0.4:
+        raise NoPersonError(_NOBODY)
     with contextlib.suppress(IndexError):
         shoulders = [pose.point(f"{side}_shoulder") for side in ("right", "left")]
         middle = np.mean(shoulders, axis=0)
@@ -261,14 +276,11 @@ def _check_torso(pose: Pose, mask: np.ndarray, name: str) -> None:
         x, y = np.round(chest).astype(int)
         if not (0 <= y < mask.shape[0] and 0 <= x < mask.shape[1]) or not pose.visible("right_shoulder", "left_shoulder"):
             raise NoPersonError(
-                "no torso is visible to dress. Use a photo that shows the person from the head to the hips."
+                "no torso is visible to dress; use a photo that shows the person from the head to the hips."
             )
         radius = max(2, round(0.08 * float(np.linalg.norm(shoulders[0] - shoulders[1]))))
         if mask[max(y - radius, 0) : y + radius + 1, max(x - radius, 0) : x + radius + 1].mean() < 64:
-            raise NoPersonError(
-                "the person could not be told from the background. Use a photo of one person in good light, "
-                "with a calmer background."
-            )
+            raise NoPersonError(_NOBODY)
 
 
 def _fit(photo: Image.Image, size: tuple[int, int]) -> Image.Image:

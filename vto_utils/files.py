@@ -39,7 +39,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         temporary = None
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OutputError(f"Could not write {path}: {reason}. Choose another place or make room.") from error
+        raise OutputError(f"Could not write {path}: {reason}; choose another place or make room.") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

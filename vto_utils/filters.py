@@ -68,7 +68,7 @@ def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
         (H, W, C) float32; where ``known`` is 1 the values are unchanged. All zeros when nothing is known.
     """
     height, width = known.shape
-    if known.min() >= 1 or min(height, width) <= 1:
+    if known.min() >= 1 or max(height, width) <= 1:
         return values.astype(np.float32, copy=True)
     weight = known[..., None].astype(np.float32)
     half = ((width + 1) // 2, (height + 1) // 2)

@@ -179,13 +179,20 @@ def _subtract_background(photo: np.ndarray, coarse: np.ndarray) -> np.ndarray | 
         mask = _foreground(photo, difference, darker, coarse, level)
         if not mask.any() or mask.mean() > 0.97:
             continue
-        # White on white leaks: what the background remover is sure of and is not quite the background's
+        # White on white leaks. What the background remover is sure of and is not quite the background's
         # colour must not be lost. (It is also sure of gaps between sleeve and body, which are.)
         sure = coarse > 0.9
         lost = sure & ~mask
-        leak = lost.sum() > 0.04 * sure.sum() and np.median(difference[lost]) > np.percentile(noise, 90) + 1
+        quite = float(np.percentile(noise, 90))
+        leak = lost.sum() > 0.01 * sure.sum() and np.median(difference[lost]) > quite + 1
+        if leak and level == threshold:
+            continue
+        if leak:
+            reach = max(2.0, max(height, width) / 200)
+            found = lost & (cv2.blur(difference, (5, 5)) > quite + 0.5)
+            mask = filters.fill_holes(filters.grow(filters.grow(mask | found, reach), -reach))
         overlap = (mask & (coarse > 0.5)).sum() / max((mask | (coarse > 0.5)).sum(), 1)
-        if not sure.any() or (not leak and overlap > 0.6):
+        if not sure.any() or overlap > 0.6:
             # Half a pixel inside: the outermost pixels are mixed with the background.
             alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(0.8, max(height, width) / 1100))
             return np.clip((alpha - 0.5) * 2.0, 0, 1)

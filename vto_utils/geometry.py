@@ -288,7 +288,7 @@ def _upper_parts(garment: Garment, body: Body) -> list[Part]:
             tip = _SHOULDER_TIP if sleeved else float(np.clip(abs(shoulder[0] - centre) * in_breadth, 0.12, 0.5))
             top_row = body.shoulder_top(tip)
             to_shoulder = body.at(top_row, tip, side)
-            neck_aside = float(np.clip(abs(neck[0] - centre) * in_breadth, 0.1, max(tip - 0.06, 0.1)))
+            neck_aside = float(np.clip(0.88 * abs(neck[0] - centre) * in_breadth, 0.1, max(tip - 0.06, 0.1)))
             rise = body.shoulder_top(neck_aside) - top_row  # negative: up
             extra = max((shoulder[1] - neck[1]) * in_torso + rise - 0.05, 0.0)
             to_neck = body.at(body.shoulder_top(neck_aside) - min(extra, 0.1), neck_aside, side)
@@ -366,7 +366,7 @@ def _sleeve_part(
     seen = float(sum(np.linalg.norm(b - a) for a, b in zip(chain, chain[1:], strict=False)))
     # How far down the arm the cuff is, judged on the arm's true length; the arm may be foreshortened.
     end = sleeve.length * scale / (_ARM_LENGTH * unit)
-    end = 1.0 if end > 0.85 else end
+    end = 1.05 if end > 0.85 else end  # a long sleeve ends on the hand
     if len(chain) == 2 and end > 0.5:
         end = min(end, 0.5 * seen / max(seen, 1e-6) + 0.5)
     count = len(sleeve.outer)
@@ -376,7 +376,7 @@ def _sleeve_part(
     armpit = float(np.clip((to_under - path[0]) @ first / max(first @ first, 1e-6), 0.1, 0.6))
     armpit *= float(np.linalg.norm(first)) / max(seen, 1e-6)
     inner_length = float(np.linalg.norm(np.diff(sleeve.inner, axis=0), axis=1).sum()) * scale / (_ARM_LENGTH * unit)
-    inner_end = 1.0 if end == 1.0 else float(np.clip(armpit + inner_length, armpit + 0.03, max(end, armpit + 0.04)))
+    inner_end = end if end > 1 else float(np.clip(armpit + inner_length, armpit + 0.03, max(end, armpit + 0.04)))
     source, target = [sleeve.outer[0], sleeve.inner[0]], [to_shoulder, to_under]
     edges = []
     chest = float(marks["left_underarm"][0] - marks["right_underarm"][0])

@@ -309,9 +309,13 @@ def check_writable(path: str | os.PathLike, suffixes: tuple[str, ...] | None = I
             raise OutputError(f"{path} cannot be written: {folder} is not a folder; choose another place.")
         effective = os.access in os.supports_effective_ids  # not so on Windows
         if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
-            raise OutputError(f"{path} cannot be written: no permission to write into {folder}.")
+            raise OutputError(
+                f"{path} cannot be written: no permission to write into {folder}; choose another."
+            )
     except PermissionError:
-        raise OutputError(f"{path} cannot be written: no permission to look into its folder.") from None
+        raise OutputError(
+            f"{path} cannot be written: no permission to look into its folder; choose another."
+        ) from None
     except (OSError, ValueError) as error:
         if isinstance(error, OutputError):
             raise

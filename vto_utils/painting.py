@@ -13,7 +13,7 @@ import numpy as np
 
 from . import filters, labels
 from .geometry import Body, Part, leg_radii, limb_coordinates
-from .parsing import leg_chain
+from .parsing import arm_chain, leg_chain
 
 _SMALL = 512  # pixels on the longer side at which regions are decided
 
@@ -52,6 +52,7 @@ class Regions:
         beyond: places where the body of the new garment must not show (below the waistband it is tucked in).
         limb: skin of arms or legs that lies in front of the new garment.
         front: arms that lie in front of the torso.
+        slit: width of gaps in the new garment that are closed, in breadths.
         shade: float32 HW, how much darker skin gets towards the edge of a limb, in [0, 1].
     """
 
@@ -63,6 +64,7 @@ class Regions:
     beyond: np.ndarray
     limb: np.ndarray
     front: np.ndarray
+    slit: float
     shade: np.ndarray
 
 
@@ -119,6 +121,9 @@ def decide(
             fade = np.clip((fraction - 0.05) / 0.3, 0, 1)  # the shoulder is round on top, not at its sides
             shade = np.where(on_arm, np.maximum(shade, fade * distance**2), shade)
             end = covers.get(side, 0.0)
+            hand = arm_chain(body.pose, frame, side)
+            if len(hand) == 4:  # an old sleeve may reach over the hand
+                skin |= limb_coordinates(hand[2:], (0.09 * frame.breadth,) * 2, size)[0] < 1
             # An arm lies in front of the body of the garment, but the shoulder is under it.
             aside_of_body = np.where(aside < 0, -aside - right, aside - left) > -0.5 * np.clip(fraction - 0.3, 0, 0.5)
             limb |= on_arm & (fraction > end) & (fraction > 0.12) & aside_of_body & old
@@ -152,9 +157,10 @@ def decide(
         lower = inside & (along > max(0.85, min(waist, 1.0))) & old & ~limb
         skin &= ~lower
     # Slivers between an arm and the body are no view of the background.
-    sliver = 0.04 * frame.breadth
+    sliver = 0.06 * frame.breadth
     skin |= filters.grow(filters.grow(skin, sliver), -sliver) & ~lower
     background = old & ~skin & ~lower
+    slit = 0.07 if category == "upper_body" else 0.015  # between two legs there is a gap
     snug = np.zeros(size, bool)
     beyond = np.zeros(size, bool)
     if category == "upper_body":
@@ -168,7 +174,7 @@ def decide(
         if body.waist is not None:
             beyond = along > body.waist + 0.07
             snug &= ~beyond
-    return Regions(old, skin & old, background, lower, snug, beyond, limb, front, shade)
+    return Regions(old, skin & old, background, lower, snug, beyond, limb, front, slit, shade)
 
 
 def _collar(parsing: np.ndarray, colours: np.ndarray, along: np.ndarray) -> np.ndarray:
@@ -340,9 +346,15 @@ def _close_gaps(
         unit: the person's breadth in pixels.
     """
     size = cover.shape
+    # Along a seam two soft edges meet and let what is below shine through as a thin line.
+    across = max(3, 2 * round(0.012 * unit) + 1)
+    whole = cv2.morphologyEx(cover, cv2.MORPH_CLOSE, np.ones((across, across), np.uint8)) * (allowed > 0.99)
+    mend = (whole > cover) & (cover > 0.2)
+    colours = np.where(mend[..., None], colours * (whole / np.maximum(cover, 0.2))[..., None], colours)
+    cover = np.where(mend, whole, cover)
     scale = regions.old.shape[0] / size[0]
     small = cv2.resize(cover, regions.old.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
-    slit = 0.05 * unit * scale
+    slit = regions.slit * unit * scale
     closed = filters.grow(filters.grow(small, slit), -slit) & ~regions.limb & ~regions.beyond
     rim = regions.snug & filters.grow(small, 0.1 * unit * scale)
     wanted = (closed | rim) & ~small

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import tempfile
+import weakref
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -159,6 +160,12 @@ def _quiet_native_log() -> Iterator[None]:
             os.close(saved)
 
 
+def _close_all(landmarkers: dict[float, object]) -> None:
+    while landmarkers:
+        with _quiet_native_log():
+            landmarkers.popitem()[1].close()
+
+
 class PoseEstimator:
     """Finds the body key points of the most prominent person. Load once, call many times.
 
@@ -167,6 +174,8 @@ class PoseEstimator:
 
     def __init__(self) -> None:
         self._landmarkers: dict[float, object] = {}
+        # The native models raise when they are freed while Python ends: close them before it does.
+        weakref.finalize(self, _close_all, self._landmarkers)
 
     def __enter__(self) -> PoseEstimator:
         return self
@@ -175,10 +184,8 @@ class PoseEstimator:
         self.close()
 
     def close(self) -> None:
-        """Free the native models (left to the garbage collector they raise when Python ends)."""
-        while self._landmarkers:
-            with _quiet_native_log():
-                self._landmarkers.popitem()[1].close()
+        """Free the native models now; otherwise they are freed with the object or when Python ends."""
+        _close_all(self._landmarkers)
 
     def _landmarker(self, confidence: float):
         if confidence not in self._landmarkers:

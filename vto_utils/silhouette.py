@@ -129,7 +129,9 @@ def _tube(path: np.ndarray) -> Sleeve:
     """
     armhole, opening = (path[0] + path[-1]) / 2, np.linalg.norm(path[0] - path[-1])
     offsets = path - armhole
-    farthest = int(np.linalg.norm(offsets, axis=1).argmax())
+    line = path[-1] - path[0]
+    t = np.clip((path - path[0]) @ line / max(line @ line, 1e-6), 0, 1)
+    farthest = int(np.linalg.norm(path - path[0] - t[:, None] * line, axis=1).argmax())
     tip = path[farthest]
     for _ in range(3):
         axis = (tip - armhole) / max(np.linalg.norm(tip - armhole), 1e-6)
@@ -312,13 +314,14 @@ def _front_neckline(
     width = float(np.linalg.norm(end - start))
     if width < 8:
         return np.zeros((0, 2))
-    shoulder = (points["right_shoulder"][1] + points["left_shoulder"][1]) / 2
-    collar = (shoulder - (start[1] + end[1]) / 2) / width
     chest = float(points["left_underarm"][0] - points["right_underarm"][0])
-    # Off the shoulder, the sleeves start level with the neckline; a boat neck still slopes down to them.
     beside = [int(np.clip(p[0] + o * 0.14 * chest, 0, mask.shape[1] - 1)) for p, o in ((start, -1), (end, 1))]
-    level = width > 0.9 * chest and np.mean([upper_edge[x] for x in beside]) < (start[1] + end[1]) / 2 + 0.05 * chest
-    if collar > 0.38 or width < 0.3 * chest or level:  # turtleneck, collar, halter; off the shoulder
+    drop = float(np.mean([upper_edge[x] for x in beside]) - (start[1] + end[1]) / 2)
+    # A turtleneck stands up beside the shoulder. Off the shoulder, the sleeves start level with the neckline,
+    # while a boat neck still slopes down to them.
+    collar = drop / width
+    level = width > 0.9 * chest and drop < 0.05 * chest
+    if collar > 0.3 or width < 0.3 * chest or level:  # turtleneck, collar, halter; off the shoulder
         return np.zeros((0, 2))
     lab = cv2.cvtColor(cv2.GaussianBlur(image, (0, 0), 1.0), cv2.COLOR_RGB2LAB).astype(np.float32)
     u = np.linspace(-0.86, 0.86, 33)
@@ -346,8 +349,9 @@ def _front_neckline(
     if best:
         strongest = max(best)
         if strongest > 9:
-            # The rib of a collar gives a second edge below the first: take the highest of the strong ones.
-            good = [(depth, -score, power) for score, (depth, power) in zip(best, found) if score > 0.6 * strongest]
+            # The rib of a collar gives a second, often stronger edge below the first: take the highest clear one.
+            enough = max(6.0, 0.4 * strongest)
+            good = [(depth, -score, power) for score, (depth, power) in zip(best, found, strict=True) if score > enough]
             depth, _, power = min(good)
             return _neck_curve(start, end, depth, power)
     if sleeved and dip < 0.12:

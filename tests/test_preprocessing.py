@@ -234,7 +234,7 @@ def test_a_second_run_has_nothing_to_do(finished, photos, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut short", "no record", "broken record", "other photo"])
+@pytest.mark.parametrize("damage", ["missing", "cut short", "no record", "broken record", "newer photo", "other photo"])
 def test_what_is_not_as_it_was_is_made_again(copy, models, damage, capsys):
     photos, out = copy
     path = out / "test/cloth/jeans.jpg"
@@ -248,6 +248,8 @@ def test_what_is_not_as_it_was_is_made_again(copy, models, damage, capsys):
         record.unlink()
     elif damage == "broken record":
         record.write_text(record.read_text()[:20])
+    elif damage == "newer photo":
+        os.utime(photos / "cloth/jeans.webp")
     else:
         sample("cloth/tank_top.jpg", photos / "cloth/jeans.webp")
     counting = Counting(models)

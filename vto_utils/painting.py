@@ -159,7 +159,8 @@ def decide(
     # Slivers between an arm and the body are no view of the background.
     sliver = 0.06 * frame.breadth
     skin |= filters.grow(filters.grow(skin, sliver), -sliver) & ~lower
-    background = old & ~skin & ~lower
+    head = labels.select(parsing, (labels.ID["hair"], labels.ID["face"]))
+    background = old & ~skin & ~lower & ~filters.grow(head, 2)
     slit = 0.07 if category == "upper_body" else 0.015  # between two legs there is a gap
     snug = np.zeros(size, bool)
     beyond = np.zeros(size, bool)
@@ -233,7 +234,9 @@ def _skin_colours(photo: np.ndarray, parsing: np.ndarray, frame_unit: float, sca
     sample = lab[face if face.sum() > 50 else known]
     lit = sample[sample[:, 0] >= np.percentile(sample[:, 0], 45)]
     middle = np.median(lit, axis=0)
+    darkest = np.where(parsing == labels.ID["face"], -16, -35)  # limbs round off into shade, and stay skin
     near = np.abs(lab - middle) < np.array([16, 10, 12])
+    near[..., 0] = (lab[..., 0] - middle[0] > darkest) & (lab[..., 0] - middle[0] < 18)
     usual = known & near.all(2)
     return _fill_at(photo, usual if usual.sum() > 50 else known, scale)
 

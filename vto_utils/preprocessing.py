@@ -311,10 +311,7 @@ def _run(
 
 def _prepare(job: _Job, root: Path, settings: dict, models: TryOn) -> None:
     origin, size = _origin(job, settings), tuple(settings["size"])
-    if job.is_person:
-        contents = _person(job, models, size, settings["category"])
-    else:
-        contents = _garment(job, models, size)
+    contents = _person(job, models, size, settings["category"]) if job.is_person else _garment(job, models, size)
     for path, content in zip(job.files, contents, strict=True):
         if isinstance(content, str):
             _write_text(root / path, content)
@@ -356,9 +353,7 @@ def _fit(image: Image.Image, size: tuple[int, int], fill: int) -> Image.Image:
     factor = min(width / image.width, height / image.height)
     inner = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     canvas = Image.new(image.mode, (width, height), (fill,) * len(image.getbands()))
-    canvas.paste(
-        image.resize(inner, Image.Resampling.LANCZOS), ((width - inner[0]) // 2, (height - inner[1]) // 2)
-    )
+    canvas.paste(image.resize(inner, Image.Resampling.LANCZOS), ((width - inner[0]) // 2, (height - inner[1]) // 2))
     return canvas
 
 

@@ -321,7 +321,7 @@ def _front_neckline(
     # while a boat neck still slopes down to them.
     collar = drop / width
     level = width > 0.9 * chest and drop < 0.05 * chest
-    if collar > 0.3 or width < 0.3 * chest or level:  # turtleneck, collar, halter; off the shoulder
+    if (sleeved and collar > 0.3) or width < 0.3 * chest or level:  # turtleneck, collar, halter; off the shoulder
         return np.zeros((0, 2))
     lab = cv2.cvtColor(cv2.GaussianBlur(image, (0, 0), 1.0), cv2.COLOR_RGB2LAB).astype(np.float32)
     u = np.linspace(-0.86, 0.86, 33)

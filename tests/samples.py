@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from vto_utils import labels
 from vto_utils.garment import Garment
 from vto_utils.pose import KEYPOINT_NAMES, Pose
 from vto_utils.tryon import Person, TryOn
@@ -51,15 +52,25 @@ def garment(name: str) -> Garment:
     return tryon().prepare_garment(photo(name))
 
 
+def other_side(name: str) -> str:
+    """``left`` for ``right`` in a name, and the other way round."""
+    return name.replace("left", "*").replace("right", "left").replace("*", "right")
+
+
+def mirrored_labels(parsing: np.ndarray) -> np.ndarray:
+    """The label map of a photo that was flipped left to right."""
+    table = np.array([labels.ID[other_side(name)] for name in labels.NAMES], np.uint8)
+    return np.ascontiguousarray(table[parsing[:, ::-1]])
+
+
 def mirrored_pose(pose: Pose, width: int) -> Pose:
     """The pose in a photo of this width that was flipped left to right."""
-    def other(name: str) -> str:
-        return name.translate(str.maketrans({})).replace("left", "*").replace("right", "left").replace("*", "right")
+    def flipped(points: np.ndarray) -> np.ndarray:
+        return np.float32([width - 1, 0, 0]) + points * np.float32([-1, 1, 1])
 
-    keypoints = pose.keypoints[[KEYPOINT_NAMES.index(other(name)) for name in KEYPOINT_NAMES]]
-    landmarks = None if pose.landmarks is None else pose.landmarks[_BLAZEPOSE_MIRROR]
-    points = [None if p is None else np.float32([width - 1, 0, 0]) + p * np.float32([-1, 1, 1]) for p in (keypoints, landmarks)]
-    return Pose(points[0], points[1], pose.people)
+    keypoints = pose.keypoints[[KEYPOINT_NAMES.index(other_side(name)) for name in KEYPOINT_NAMES]]
+    landmarks = None if pose.landmarks is None else flipped(pose.landmarks[_BLAZEPOSE_MIRROR])
+    return Pose(flipped(keypoints), landmarks, pose.people)
 
 
 # Drawn garments ---------------------------------------------------------------------------------------------

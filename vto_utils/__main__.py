@@ -216,9 +216,7 @@ def run_tryon(options: argparse.Namespace) -> int:
     from .tryon import TryOn
 
     with TryOn(options.device, options.warp, options.seed) as tryon:
-        result = tryon(
-            options.person, options.cloth, options.category, options.size, stages=options.sheet is not None
-        )
+        result = tryon(options.person, options.cloth, options.category, options.size, stages=options.sheet is not None)
     warnings = (*result.person.notes, *result.garment.notes)
     for sentence in warnings:
         _say(f"Warning: {sentence}")
@@ -242,9 +240,7 @@ def run_preprocess(options: argparse.Namespace) -> int:
 
     report = preprocess_folders(options.persons, options.cloths, options.out, progress=True)
     failed = len(report.failed)
-    print(
-        f"Photos: {report.done} prepared, {report.skipped} were ready before, {failed} left out.", flush=True
-    )
+    print(f"Photos: {report.done} prepared, {report.skipped} were ready before, {failed} left out.", flush=True)
     for _, reason in report.failed:
         _say(f"Left out: {reason}")
     if failed and not report.done + report.skipped:

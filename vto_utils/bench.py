@@ -80,8 +80,7 @@ def format_report(report: Mapping[str, Any]) -> str:
     facts = report["machine"]
     lines = [
         f"{facts['processor']}, {facts['cores']} cores, {facts['memory_gib']} GiB memory; {facts['system']}",
-        f"Python {facts['python']}, "
-        + ", ".join(f"{name} {version}" for name, version in facts["packages"].items()),
+        f"Python {facts['python']}, " + ", ".join(f"{name} {version}" for name, version in facts["packages"].items()),
         "Threads: " + ", ".join(f"{name} {count}" for name, count in facts["threads"].items()),
     ]
     for name, figures in report["benchmarks"].items():

@@ -336,7 +336,7 @@ def _upper_parts(garment: Garment, body: Body) -> list[Part]:
         # Keep a seam's breadth along the armhole; everywhere else the sleeve goes with its rim.
         seam = np.zeros(size, np.uint8)
         ends = [tuple(int(round(v)) for v in marks[f"{side}_{n}"]) for n in ("shoulder", "underarm")]
-        cv2.line(seam, *ends, 1, max(3, size[0] // 200))
+        cv2.line(seam, *ends, 1, max(5, size[0] // 70))
         body_cut[filters.grow(cut > 127, max(2.0, size[0] / 300)) & (seam == 0)] = 0
     if len(marks.neckline):
         line = marks.neckline
@@ -401,9 +401,9 @@ def _sleeve_part(
         target.append(_armhole(to_shoulder, to_under, t))
     polygon = np.concatenate([sleeve.polygon, sleeve.polygon[:1]])
     cut = _polygon_cut(polygon, garment.mask.shape)
-    piece = np.where(filters.grow(cut > 127, max(1.0, garment.mask.shape[0] / 400)), garment.mask, 0).astype(np.uint8)
+    piece = np.where(filters.grow(cut > 127, max(1.0, garment.mask.shape[0] / 140)), garment.mask, 0).astype(np.uint8)
     reach = np.concatenate([edges[0], edges[1][::-1]])
-    return Part(side, np.stack(source), np.stack(target), piece, reach, 0.1 * unit, end), cut
+    return Part(side, np.stack(source), np.stack(target), piece, reach, 0.045 * unit, end), cut
 
 
 def _lower_parts(garment: Garment, body: Body) -> list[Part]:

@@ -328,7 +328,7 @@ def _person(job: _Job, models: TryOn, size: tuple[int, int], category: str) -> l
     region = agnostic.agnostic_mask(person.parsing, person.pose, category)
     points = to_body25(person.pose, size)
     document = json.loads(to_openpose_json(person.pose))
-    document["people"][0]["pose_keypoints_2d"] = points.round(3).reshape(-1).astype(float).tolist()
+    document["people"][0]["pose_keypoints_2d"] = points.astype(float).round(3).reshape(-1).tolist()
     return [
         person.image,
         labels.to_palette_image(person.parsing),

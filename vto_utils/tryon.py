@@ -270,7 +270,9 @@ def _check_torso(pose: Pose, mask: np.ndarray) -> None:
     x, y = np.round(chest).astype(int)
     inside = 0 <= y < mask.shape[0] and 0 <= x < mask.shape[1]
     if not inside or not pose.visible("right_shoulder", "left_shoulder"):
-        raise NoPersonError("no torso is visible to dress; use a photo that shows the person from the head to the hips.")
+        raise NoPersonError(
+            "no torso is visible to dress; use a photo that shows the person from the head to the hips."
+        )
     # At low confidence the pose model sees people in hills and lone legs: with few points, lying, or beside
     # what stands out. Of people in photos 13 to 18 points are sure, and 79 % of these or more on the person.
     sure = pose.keypoints[pose.keypoints[:, 2] > 0.5, :2].astype(int)

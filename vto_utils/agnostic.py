@@ -102,9 +102,10 @@ def _upper_region(parsing: np.ndarray, pose: Pose, frame: BodyFrame) -> np.ndarr
     corners = [frame.place(-0.06, -0.6), frame.place(-0.06, 0.6), frame.place(1.05, 0.6), frame.place(1.05, -0.6)]
     region |= filters.polygon_mask(np.stack(corners), size)
     region |= _thick([frame.place(-0.22, 0), frame.neck], 0.55 * unit, size)
+    hands = hands_mask(parsing, pose)  # a ring around what is kept would show
     for side in ("left", "right"):
         chain = arm_chain(pose, frame, side)[:3]
-        region |= filters.grow(labels.select(parsing, labels.ARMS), 0.04 * unit)
+        region |= filters.grow(labels.select(parsing, labels.ARMS) & ~hands, 0.04 * unit)
         if len(chain) > 1:
             region |= _thick(chain, 0.46 * unit, size)
     return region

@@ -159,7 +159,11 @@ def _import_rembg() -> Any:
 
     pymatting compiles itself with numba the first time it is imported after its installation: 44 s on two
     cores, against half a second for the rest.
+
+    rembg imports ONNX Runtime, which from 1.29 on reports its use to Microsoft unless this variable is set
+    before.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         with _deferred("pymatting"):
             return importlib.import_module("rembg")
@@ -173,6 +177,7 @@ def _open_session(rembg: Any, model: str, path: Path) -> Any:
     """rembg's session for this model, reading this very file, on the CPU."""
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # for a program that had imported it before us
     known = importlib.import_module("rembg.sessions").sessions_class
     base = next((kind for kind in known if kind.name() == model), None)
     if base is None:

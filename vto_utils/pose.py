@@ -285,10 +285,10 @@ def _coco18(landmarks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def to_openpose_json(pose: Pose) -> str:
     """The pose as an OpenPose 1.3 document with the 18 COCO points; unknown points are written as 0, 0, 0."""
-    points = np.where(pose.keypoints[:, 2:] > 0, pose.keypoints, 0).round(3)
+    points = np.where(pose.keypoints[:, 2:] > 0, pose.keypoints, 0).astype(np.float64).round(3)
     person = {
         "person_id": [-1],
-        "pose_keypoints_2d": points.reshape(-1).astype(float).tolist(),
+        "pose_keypoints_2d": points.reshape(-1).tolist(),
         "face_keypoints_2d": [],
         "hand_left_keypoints_2d": [],
         "hand_right_keypoints_2d": [],

@@ -279,6 +279,15 @@ def _check_torso(pose: Pose, mask: np.ndarray) -> None:
     upright = trunk[1] > 0.5 * np.linalg.norm(trunk)  # within 60 degrees
     if not upright or len(sure) < 8 or (mask[sure[:, 1], sure[:, 0]] > 0).mean() < 0.65:
         raise NoPersonError(_NOBODY)
+    # On a garment alone the pose model imagines a head above the collar, where the photo shows background.
+    face = pose.landmarks[:11, :2] if pose.landmarks is not None else pose.keypoints[[0, 14, 15], :2]
+    fx, fy = np.round(face).astype(int).T
+    shown = (fx >= 0) & (fy >= 0) & (fx < mask.shape[1]) & (fy < mask.shape[0])
+    if shown.sum() >= 3 and (mask[fy[shown], fx[shown]] > 0).mean() < 0.5:
+        raise NoPersonError(
+            "no head is visible above the shoulders, as on a photo of a garment alone; "
+            "give the photo of the person first and the garment second."
+        )
     radius = max(2, round(0.08 * float(np.linalg.norm(shoulders[0] - shoulders[1]))))
     if mask[max(y - radius, 0) : y + radius + 1, max(x - radius, 0) : x + radius + 1].mean() < 64:
         raise NoPersonError(_NOBODY)

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from . import filters, labels
+from .body import BodyFrame, arm_chain, leg_chain
 from .errors import InputError
-from .parsing import BodyFrame, arm_chain, leg_chain
 from .pose import Pose
 
 _GREY = 128  # of the agnostic image, as in VITON-HD's files

@@ -218,9 +218,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     if not isinstance(number, int):
         raise damaged
     if number > FORMAT:
-        raise InputError(
-            f"{path} was written by a newer version ({description.get('package')}): update vto_utils."
-        )
+        raise InputError(f"{path} was written by a newer version ({description.get('package')}): update vto_utils.")
     if not all(isinstance(description.get(key), dict) for key in ("gmm", "tom", "files", "extra")):
         raise damaged
     return description

@@ -45,9 +45,7 @@ class GuidedFilter:
         """Filter one (H, W) float32 map."""
         values = np.ascontiguousarray(values, np.float32)
         average = _box(values, self.radius)
-        covariance = [
-            _box(self.guide[..., i] * values, self.radius) - self.mean[..., i] * average for i in range(3)
-        ]
+        covariance = [_box(self.guide[..., i] * values, self.radius) - self.mean[..., i] * average for i in range(3)]
         result = average.copy()
         smooth = np.zeros_like(values)
         for i in range(3):

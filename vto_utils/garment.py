@@ -91,7 +91,9 @@ class GarmentReader:
             notes.append(f"{name} looks like {guess}, but is used as {category} as asked.")
         binary = mask > 127
         landmarks = (
-            silhouette.lower_landmarks(binary) if category == "lower_body" else silhouette.upper_landmarks(binary, picture)
+            silhouette.lower_landmarks(binary)
+            if category == "lower_body"
+            else silhouette.upper_landmarks(binary, picture)
         )
         return Garment(Image.fromarray(picture), texture, mask, category, guess, landmarks, tuple(notes))
 
@@ -282,8 +284,9 @@ def _centre(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarra
     colours, alpha = _clean_rim(photo[y, x].astype(np.float32), alpha[y, x])
     picture = np.full((height, width, 3), 255, np.float32)
     mask = np.zeros((height, width), np.float32)
-    to_y, to_x = slice(top - (y0 - y.start), top - (y0 - y.start) + colours.shape[0]), slice(
-        left - (x0 - x.start), left - (x0 - x.start) + colours.shape[1]
+    to_y, to_x = (
+        slice(top - (y0 - y.start), top - (y0 - y.start) + colours.shape[0]),
+        slice(left - (x0 - x.start), left - (x0 - x.start) + colours.shape[1]),
     )
     picture[to_y, to_x] = colours
     mask[to_y, to_x] = alpha

@@ -6,182 +6,18 @@ spline, so that a sleeve photographed hanging down can follow an arm that is hel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from . import filters, labels
+from . import filters
+from .body import LEG_RADIUS, Body, along_chain, leg_chain, outward_normals
 from .garment import Garment
-from .parsing import BodyFrame, arm_chain, leg_chain
-from .pose import Pose
 from .silhouette import Sleeve
 
-_ALONG = np.arange(-0.4, 3.2, 0.02)  # torso lengths below the neck at which the body's outline is known
-
-# Half width of a body's torso in breadths, by torso lengths below the line of the shoulder joints: a mean
-# of adult proportions (Drillis and Contini 1966), used to bound what the parsing says.
-_MEAN_ALONG = np.array([0.0, 0.2, 0.35, 0.6, 0.8, 1.0, 1.2, 3.2])
-_MEAN_HALF_WIDTH = np.array([0.52, 0.49, 0.46, 0.42, 0.45, 0.52, 0.56, 0.56])
-
-# Height of the top of the shoulders above the line of the joints, in breadths, by breadths from the middle.
-_SHOULDER_ASIDE = np.array([0.0, 0.2, 0.35, 0.5, 0.58, 0.65])
-_SHOULDER_RISE = np.array([0.30, 0.25, 0.16, 0.07, -0.02, -0.12])
-
 _SHOULDER_TIP = 0.56  # breadths from the middle to the end of the shoulder
-_ARM_RADIUS = (0.145, 0.115, 0.085)  # breadths, at shoulder, elbow, wrist
-_LEG_RADIUS = (0.30, 0.19, 0.12)  # breadths, at hip, knee, ankle
 _ARM_LENGTH = 1.42  # breadths, shoulder to wrist, when nothing is foreshortened
-
-
-@dataclass(frozen=True)
-class Body:
-    """What the geometric warp knows of a person, in pixels of one photo.
-
-    Attributes:
-        frame: joints and proportions.
-        pose: key points.
-        right_edge, left_edge: half widths of the torso towards either side, in breadths, at ``_ALONG``.
-        shoulder_rise: height of the shoulder line above the joints in breadths, at ``_SHOULDER_ASIDE``.
-        waist: torso lengths below the neck where the lower garment begins; ``None`` when it is not seen.
-        arms: ``right`` and ``left`` -> joints (shoulder, elbow, wrist as far as known, (2,) each) and the
-            arm's radius at each, as seen.
-    """
-
-    frame: BodyFrame
-    pose: Pose
-    right_edge: np.ndarray
-    left_edge: np.ndarray
-    shoulder_rise: np.ndarray
-    waist: float | None
-    arms: dict[str, tuple[list[np.ndarray], tuple[float, ...]]]
-
-    @classmethod
-    def measure(cls, pose: Pose, parsing: np.ndarray) -> Body:
-        """Measure a person.
-
-        Args:
-            pose: key points in pixels of the label map.
-            parsing: uint8 HW CIHP-20 ids.
-        """
-        frame = BodyFrame.from_pose(pose)
-        # The label map as the body sees it: one row per step along the torso, one column per step aside.
-        aside = np.arange(-1.0, 1.0, 0.01)
-        xs, ys = np.moveaxis(frame.place(*np.meshgrid(_ALONG, aside, indexing="ij")), -1, 0)
-        straight = cv2.remap(
-            parsing, xs.astype(np.float32), ys.astype(np.float32), cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT
-        )
-        clothes = (*labels.CATEGORIES["dresses"], labels.ID["torso-skin"])
-        torso = np.isin(straight, clothes)
-        for side in ("left", "right"):
-            # A sleeve has the label of the torso it lies against: take it off where no bare arm is seen.
-            arm = _arm_distance(pose, frame, side, xs, ys)
-            bare = ((straight == labels.ID[f"{side}-arm"]) & (arm < 1.3)).sum(1) > 4
-            torso &= ~((arm < 0.95) & (np.abs(aside) > 0.3)[None] & ~bare[:, None])
-        edges = [_edge(torso[:, order], np.abs(aside[order])) for order in (aside < 0, aside >= 0)]
-        rise = _shoulder_line(straight, aside, frame)
-        lower = np.isin(straight, (labels.ID["pants"], labels.ID["skirt"]))[:, np.abs(aside) < 0.3].mean(1) > 0.5
-        rows = np.flatnonzero(lower & (_ALONG > 0.35))
-        waist = float(_ALONG[rows[0]]) if rows.size > 3 else None
-        arms = {side: _measure_arm(pose, frame, parsing, side) for side in ("right", "left")}
-        return cls(frame, pose, edges[0], edges[1], rise, waist, arms)
-
-    def scaled(self, factor: float) -> Body:
-        """The same body in a photo that was resized by ``factor``."""
-        pose = self.pose.scaled(factor)
-        arms = {
-            side: ([joint * factor for joint in chain], tuple(radius * factor for radius in radii))
-            for side, (chain, radii) in self.arms.items()
-        }
-        return replace(self, pose=pose, frame=BodyFrame.from_pose(pose), arms=arms)
-
-    def half_width(self, along: float, side: str) -> float:
-        """Half width of the torso in breadths."""
-        return float(np.interp(along, _ALONG, self.right_edge if side == "right" else self.left_edge))
-
-    def at(self, along: float, aside: float, side: str) -> np.ndarray:
-        """Point ``along`` torso lengths below the neck and ``aside`` breadths to one side of the middle."""
-        return self.frame.place(along, -aside if side == "right" else aside)
-
-    def shoulder_top(self, aside: float) -> float:
-        """Torso lengths below the neck (so negative) of the top of the shoulder at ``aside`` breadths."""
-        rise = float(np.interp(aside, _SHOULDER_ASIDE, self.shoulder_rise))
-        return -rise * self.frame.breadth / self.frame.torso
-
-
-def _arm_distance(pose: Pose, frame: BodyFrame, side: str, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
-    chain = arm_chain(pose, frame, side)[:3]
-    result = np.full(xs.shape, 99.0, np.float32)
-    for k in range(len(chain) - 1):
-        axis = chain[k + 1] - chain[k]
-        t = np.clip(((xs - chain[k][0]) * axis[0] + (ys - chain[k][1]) * axis[1]) / max(axis @ axis, 1e-6), 0, 1)
-        radius = frame.breadth * (_ARM_RADIUS[k] + (_ARM_RADIUS[k + 1] - _ARM_RADIUS[k]) * t)
-        distance = np.hypot(xs - chain[k][0] - t * axis[0], ys - chain[k][1] - t * axis[1])
-        result = np.minimum(result, (distance / radius).astype(np.float32))
-    return result
-
-
-def _measure_arm(
-    pose: Pose, frame: BodyFrame, parsing: np.ndarray, side: str
-) -> tuple[list[np.ndarray], tuple[float, ...]]:
-    """Joints and radii of an arm, moved to the middle and the breadth of the bare arm where one is seen."""
-    chain = arm_chain(pose, frame, side)[:3]
-    usual = np.array(_ARM_RADIUS) * frame.breadth
-    if len(chain) < 3:
-        return chain, tuple(0.9 * usual[: len(chain)])
-    fractions = np.linspace(0.3, 0.95, 14)
-    points, directions = _along_chain(chain, fractions)
-    normals = _outward(directions, side)
-    expected = np.interp(fractions, [0, 0.55, 1.0], usual)
-    reach = np.linspace(-2.2, 2.2, 89)
-    middles, ratios = [], []
-    for point, normal, radius in zip(points, normals, expected, strict=True):
-        xs, ys = np.round(point[:, None] + normal[:, None] * reach * radius).astype(int)
-        ok = (xs >= 0) & (ys >= 0) & (xs < parsing.shape[1]) & (ys < parsing.shape[0])
-        hit = np.zeros(reach.shape, bool)
-        hit[ok] = parsing[ys[ok], xs[ok]] == labels.ID[f"{side}-arm"]
-        middles.append(reach[hit].mean() * radius if hit.mean() > 0.12 else np.nan)
-        ratios.append(hit.sum() * (reach[1] - reach[0]) / 2 if hit.mean() > 0.12 else np.nan)
-    middles, ratios = np.array(middles), np.array(ratios)
-    if np.isfinite(middles).sum() < 3:
-        return chain, tuple(0.9 * usual)
-    moved = [chain[0]]
-    for joint, at in ((1, 0.55), (2, 0.95)):
-        weight = np.where(np.isfinite(middles), np.exp(-(((fractions - at) / 0.2) ** 2)), 0) + 1e-9
-        shift = float((np.nan_to_num(middles) * weight).sum() / weight.sum())
-        normal = normals[int(np.abs(fractions - at).argmin())]
-        moved.append(chain[joint] + np.clip(shift, -0.2 * frame.breadth, 0.2 * frame.breadth) * normal)
-    scale = float(np.clip(np.nanmedian(ratios), 0.7, 1.35))
-    return moved, tuple(scale * usual)
-
-
-def _edge(torso: np.ndarray, aside: np.ndarray) -> np.ndarray:
-    """Half width of one side of the torso in every row, kept near the mean of adults and smoothed."""
-    mean = np.interp(_ALONG, _MEAN_ALONG, _MEAN_HALF_WIDTH)
-    reach = np.where(torso, aside[None], 0).max(1)
-    seen = torso.any(1) & (_ALONG > 0.12)
-    reach = np.where(seen, np.clip(reach, 0.78 * mean, 1.22 * mean), mean)
-    ratio = np.convolve(np.pad(reach / mean, 6, mode="edge"), np.hanning(15)[1:-1] / np.hanning(15).sum(), "valid")
-    return ratio * mean
-
-
-def _shoulder_line(straight: np.ndarray, aside: np.ndarray, frame: BodyFrame) -> np.ndarray:
-    """Measured height of the shoulders where hair does not hide it, the mean of adults elsewhere."""
-    body = np.isin(straight, (5, 6, 7, 10, 14, 15))
-    rise = _SHOULDER_RISE.copy()
-    for i, u in enumerate(_SHOULDER_ASIDE):
-        if not 0.25 < u < 0.6:
-            continue
-        heights = []
-        for columns in (np.abs(aside - u) < 0.03, np.abs(aside + u) < 0.03):
-            for column in np.flatnonzero(columns):
-                rows = np.flatnonzero(body[:, column])
-                # Hair above a shoulder hides its edge; background above it shows it.
-                if rows.size and rows[0] > 0 and straight[rows[0] - 1, column] == 0:
-                    heights.append(-_ALONG[rows[0]] * frame.torso / frame.breadth)
-        if heights:
-            rise[i] = np.clip(np.median(heights), rise[i] - 0.1, rise[i] + 0.1)
-    return np.minimum.accumulate(rise)
 
 
 @dataclass(frozen=True)
@@ -216,27 +52,6 @@ def plan(garment: Garment, body: Body) -> list[Part]:
         Parts in painting order: later ones lie on top.
     """
     return _lower_parts(garment, body) if garment.category == "lower_body" else _upper_parts(garment, body)
-
-
-def _along_chain(chain: list[np.ndarray], fractions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points and unit directions at fractions of a polyline's length; past its end it goes straight on."""
-    path = np.stack(chain)
-    steps = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
-    total = steps[-1]
-
-    def at(f: np.ndarray) -> np.ndarray:
-        inside = np.stack([np.interp(f * total, steps, path[:, i]) for i in range(2)], 1)
-        end = (path[-1] - path[-2]) / max(np.linalg.norm(path[-1] - path[-2]), 1e-6)
-        return inside + np.maximum(f - 1, 0)[:, None] * total * end
-
-    ahead = at(fractions + 0.09) - at(fractions - 0.09)
-    return at(fractions), ahead / np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-6)
-
-
-def _outward(direction: np.ndarray, side: str) -> np.ndarray:
-    """Normal of a limb that points away from the body when the limb hangs down."""
-    normal = np.stack([-direction[..., 1], direction[..., 0]], -1)
-    return normal if side == "right" else -normal
 
 
 def _polygon_cut(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -345,9 +160,7 @@ def _upper_parts(garment: Garment, body: Body) -> list[Part]:
         body_cut = np.minimum(body_cut, 255 - inside)
     reach = np.stack([*outline["right"], *outline["left"][::-1]])
     opening = float(np.linalg.norm(outline["right"][0] - outline["left"][0])) / 2 / frame.breadth
-    parts = [
-        Part("body", np.stack(source), np.stack(target), body_cut, reach, 0.14 * frame.breadth, opening=opening)
-    ]
+    parts = [Part("body", np.stack(source), np.stack(target), body_cut, reach, 0.14 * frame.breadth, opening=opening)]
     return [*parts, *sleeves]
 
 
@@ -382,8 +195,8 @@ def _sleeve_part(
     chest = float(marks["left_underarm"][0] - marks["right_underarm"][0])
     for edge, start, stop, outward in ((sleeve.outer, 0.0, end, 1), (sleeve.inner, armpit, inner_end, -1)):
         fractions = start + np.linspace(0, 1, count) * (stop - start)
-        points, directions = _along_chain(chain, fractions)
-        normals = _outward(directions, side) * outward
+        points, directions = along_chain(chain, fractions)
+        normals = outward_normals(directions, side) * outward
         flat_half = np.linalg.norm(sleeve.outer - sleeve.inner, axis=1) / 2
         radius = np.interp(fractions, np.linspace(0, 1, len(radii)), radii)
         half = np.clip(flat_half * scale * 0.8, radius * 1.08, radius * 1.25)
@@ -451,9 +264,9 @@ def _lower_parts(garment: Garment, body: Body) -> list[Part]:
         end = 1.02 if end > 0.88 else end
         count = len(leg.outer)
         fractions = np.linspace(0, end, count)
-        points, directions = _along_chain(chain, fractions)
-        normals = _outward(directions, side)
-        radius = np.interp(fractions, [0, 0.5, 1.0], _LEG_RADIUS) * unit
+        points, directions = along_chain(chain, fractions)
+        normals = outward_normals(directions, side)
+        radius = np.interp(fractions, [0, 0.5, 1.0], LEG_RADIUS) * unit
         source = [waist_middle, crotch, marks[f"{side}_waist"]]
         target = [to_middle, to_crotch, corners[side]]
         crotch_row = crotch[1]
@@ -470,9 +283,9 @@ def _lower_parts(garment: Garment, body: Body) -> list[Part]:
             outer_line.append(outer)
         inner_count = len(leg.inner)
         start = float((to_crotch - chain[0]) @ frame.down / max(true_length, 1e-6))
-        inner_points, inner_directions = _along_chain(chain, np.linspace(max(start, 0.05), end, inner_count))
-        inner_normals = _outward(inner_directions, side)
-        inner_radius = np.interp(np.linspace(max(start, 0.05), end, inner_count), [0, 0.5, 1.0], _LEG_RADIUS) * unit
+        inner_points, inner_directions = along_chain(chain, np.linspace(max(start, 0.05), end, inner_count))
+        inner_normals = outward_normals(inner_directions, side)
+        inner_radius = np.interp(np.linspace(max(start, 0.05), end, inner_count), [0, 0.5, 1.0], LEG_RADIUS) * unit
         for k in range(1, inner_count):
             t = k / (inner_count - 1)
             point = inner_points[k] - inner_normals[k] * inner_radius[k] * (1.0 - 0.1 * t)
@@ -546,44 +359,6 @@ def _backward_map(part: Part, box: tuple[int, int, int, int]) -> tuple[np.ndarra
     ys, xs = torch.meshgrid(torch.arange(rows) * step + y0, torch.arange(columns) * step + x0, indexing="ij")
     points = torch.stack([xs, ys], -1).reshape(1, -1, 2).float()
     coarse = tps_transform(points, target, weights, affine).reshape(rows, columns, 2).numpy()
-    at_x, at_y = np.meshgrid(
-        np.arange(x1 - x0, dtype=np.float32) / step, np.arange(y1 - y0, dtype=np.float32) / step
-    )
+    at_x, at_y = np.meshgrid(np.arange(x1 - x0, dtype=np.float32) / step, np.arange(y1 - y0, dtype=np.float32) / step)
     fine = cv2.remap(coarse, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(fine[..., 0]), np.ascontiguousarray(fine[..., 1])
-
-
-def limb_coordinates(
-    chain: list[np.ndarray], radii: tuple[float, ...], size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where every pixel lies along and across a limb.
-
-    Args:
-        chain: joints, (2,) each, in pixels.
-        radii: the limb's radius at each joint, in pixels.
-        size: (height, width).
-
-    Returns:
-        Distance to the limb's axis in radii (1 = on its surface) and fraction of its length from the first
-        to the last joint, both float32 HW.
-    """
-    lengths = [float(np.linalg.norm(b - a)) for a, b in zip(chain, chain[1:], strict=False)]
-    total = max(sum(lengths), 1e-6)
-    ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
-    best, fraction = np.full(size, 99.0, np.float32), np.zeros(size, np.float32)
-    done = 0.0
-    for k, length in enumerate(lengths):
-        axis = (chain[k + 1] - chain[k]).astype(np.float32)
-        t = np.clip(((xs - chain[k][0]) * axis[0] + (ys - chain[k][1]) * axis[1]) / max(length**2, 1e-6), 0, 1)
-        across = np.hypot(xs - chain[k][0] - t * axis[0], ys - chain[k][1] - t * axis[1])
-        across /= radii[k] + (radii[k + 1] - radii[k]) * t
-        nearer = across < best
-        best[nearer] = across[nearer]
-        fraction[nearer] = ((done + t * length) / total)[nearer]
-        done += length
-    return best, fraction
-
-
-def leg_radii(body: Body) -> tuple[float, float, float]:
-    """Radius of a leg at hip, knee and ankle in pixels."""
-    return tuple(r * body.frame.breadth for r in _LEG_RADIUS)

@@ -147,8 +147,7 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
         raise InputError(_too_large(name, max_pixels, size))
     if min(width, height) < MIN_SIDE:
         raise InputError(
-            f"{name} is only {width} pixels wide and {height} high: "
-            f"give a photo of at least {MIN_SIDE} on each side."
+            f"{name} is only {width} pixels wide and {height} high: give a photo of at least {MIN_SIDE} on each side."
         )
 
 
@@ -198,10 +197,7 @@ def _through_profile(image: Image.Image, profile: Any) -> Image.Image:
         with contextlib.suppress(Exception):  # a broken or foreign profile is as good as none
             from PIL import ImageCms
 
-            if profile == "LAB":
-                source = ImageCms.createProfile("LAB")
-            else:
-                source = ImageCms.getOpenProfile(io.BytesIO(profile))
+            source = ImageCms.createProfile("LAB") if profile == "LAB" else ImageCms.getOpenProfile(io.BytesIO(profile))
             if "sRGB" not in ImageCms.getProfileDescription(source):
                 target = ImageCms.createProfile("sRGB")
                 converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
@@ -216,8 +212,7 @@ def _from_array(array: np.ndarray, name: str) -> Image.Image:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
         raise InputError(
-            f"{name} has shape {tuple(array.shape)}: "
-            "give height x width, or height x width x 1, 3 or 4 channels."
+            f"{name} has shape {tuple(array.shape)}: give height x width, or height x width x 1, 3 or 4 channels."
         )
     array = np.ascontiguousarray(_to_uint8(array, name))
     if array.shape[2] == 4:
@@ -309,13 +304,9 @@ def check_writable(path: str | os.PathLike, suffixes: tuple[str, ...] | None = I
             raise OutputError(f"{path} cannot be written: {folder} is not a folder; choose another place.")
         effective = os.access in os.supports_effective_ids  # not so on Windows
         if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
-            raise OutputError(
-                f"{path} cannot be written: no permission to write into {folder}; choose another."
-            )
+            raise OutputError(f"{path} cannot be written: no permission to write into {folder}; choose another.")
     except PermissionError:
-        raise OutputError(
-            f"{path} cannot be written: no permission to look into its folder; choose another."
-        ) from None
+        raise OutputError(f"{path} cannot be written: no permission to look into its folder; choose another.") from None
     except (OSError, ValueError) as error:
         if isinstance(error, OutputError):
             raise

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from . import filters, labels
-from .geometry import Body, Part, leg_radii, limb_coordinates
-from .parsing import arm_chain, leg_chain
+from .body import ALONG, SHOULDER_ASIDE, Body, arm_chain, leg_chain, leg_radii, limb_coordinates
+from .geometry import Part
 
 _SMALL = 512  # pixels on the longer side at which regions are decided
 
@@ -68,9 +68,7 @@ class Regions:
     shade: np.ndarray
 
 
-def decide(
-    parsing: np.ndarray, colours: np.ndarray, body: Body, layers: list[Layer], category: str
-) -> Regions:
+def decide(parsing: np.ndarray, colours: np.ndarray, body: Body, layers: list[Layer], category: str) -> Regions:
     """Decide what is under and over the new garment.
 
     Args:
@@ -100,11 +98,11 @@ def decide(
     limb = np.zeros(size, bool)
     front = np.zeros(size, bool)
     shade = np.zeros(size, np.float32)
-    right = np.interp(along, np.arange(-0.4, 3.2, 0.02), body.right_edge)
-    left = np.interp(along, np.arange(-0.4, 3.2, 0.02), body.left_edge)
+    right = np.interp(along, ALONG, body.right_edge)
+    left = np.interp(along, ALONG, body.left_edge)
     inside = (aside > -right) & (aside < left) & (along > -0.3)
     neck = (np.abs(aside) < 0.24) & (along > -0.45) & (along < 0.1)
-    tops = np.interp(np.abs(aside), [0, 0.2, 0.35, 0.5, 0.58, 0.65], body.shoulder_rise) * -frame.breadth / frame.torso
+    tops = np.interp(np.abs(aside), SHOULDER_ASIDE, body.shoulder_rise) * -frame.breadth / frame.torso
     shoulders = (np.abs(aside) < 0.48) & (along > tops) & (along < 0.25)
 
     on_any_arm = np.zeros(size, bool)
@@ -170,7 +168,11 @@ def decide(
         opening = max((layer.opening for layer in layers), default=0.0)
         sides = (along > 0.25) & (np.abs(aside) > 0.25) & (np.abs(aside) < 0.5)
         sides &= (aside > -right - 0.1) & (aside < left + 0.1)
-        yoke = (along < 0.3) & (np.abs(aside) > opening + 0.04) & (np.abs(aside) < 0.6) if covers.get("right", 0) > 0 else np.zeros(size, bool)
+        yoke = (
+            (along < 0.3) & (np.abs(aside) > opening + 0.04) & (np.abs(aside) < 0.6)
+            if covers.get("right", 0) > 0
+            else np.zeros(size, bool)
+        )
         snug = old & ((sides & ~bare) | yoke) & (parsing > 0)
         if body.waist is not None:
             beyond = along > body.waist + 0.07

@@ -14,136 +14,11 @@ import numpy as np
 from PIL import Image
 
 from . import filters, labels
-from .errors import NoPersonError
+from .body import BodyFrame, arm_chain, capsule, leg_chain
 from .pose import Pose
 
 _CLASSES = ("background", "hair", "skin", "upper", "lower", "shoes")
 _BINS = (12, 32, 32)  # of a colour histogram, per Lab channel
-
-
-@dataclass(frozen=True)
-class BodyFrame:
-    """Places and sizes on the body that are derived from the key points, in pixels of one picture.
-
-    Attributes:
-        right_shoulder, left_shoulder, right_hip, left_hip: (2,) joints.
-        neck: (2,) middle of the shoulders.
-        pelvis: (2,) middle of the hips.
-        down: (2,) unit vector from neck to pelvis.
-        across: (2,) unit vector towards the person's left, at right angles to ``down``.
-        shoulder_axis: (2,) unit vector from the right to the left shoulder.
-        torso: distance neck - pelvis.
-        breadth: size of the upper body: the wider of the shoulder distance and what the torso length
-            implies, so that a person seen from the side keeps a sensible scale.
-        eyes, mouth: (2,) middle of the eyes and of the mouth.
-        face: distance eyes - mouth.
-    """
-
-    right_shoulder: np.ndarray
-    left_shoulder: np.ndarray
-    right_hip: np.ndarray
-    left_hip: np.ndarray
-    neck: np.ndarray
-    pelvis: np.ndarray
-    down: np.ndarray
-    across: np.ndarray
-    shoulder_axis: np.ndarray
-    torso: float
-    breadth: float
-    eyes: np.ndarray
-    mouth: np.ndarray
-    face: float
-
-    @classmethod
-    def from_pose(cls, pose: Pose) -> BodyFrame:
-        """Derive the frame.
-
-        Raises:
-            NoPersonError: shoulders are not visible, so there is no torso to dress.
-        """
-        if not pose.visible("right_shoulder", "left_shoulder", threshold=0.2):
-            raise NoPersonError(
-                "The person's shoulders are not visible, so there is no torso to dress. "
-                "Use a photo that shows the person from the head to the hips."
-            )
-        right, left = pose.point("right_shoulder"), pose.point("left_shoulder")
-        neck = (right + left) / 2
-        shoulder_width = float(np.linalg.norm(left - right))
-        hips_known = pose.confidence("right_hip") > 0 and pose.confidence("left_hip") > 0
-        if pose.landmarks is not None:  # the landmarker also places hips that are just out of the picture
-            right_hip, left_hip = (pose.landmarks[i, :2].astype(np.float64) for i in (24, 23))
-        elif hips_known:
-            right_hip, left_hip = pose.point("right_hip"), pose.point("left_hip")
-        else:
-            drop = np.array([0.0, 1.45 * shoulder_width])
-            right_hip, left_hip = right + drop + (neck - right) * 0.35, left + drop + (neck - left) * 0.35
-        pelvis = (right_hip + left_hip) / 2
-        torso = float(np.linalg.norm(pelvis - neck))
-        down = (pelvis - neck) / max(torso, 1e-6)
-        across = np.array([down[1], -down[0]])
-        if np.dot(left - right, across) < 0:
-            across = -across
-        breadth = max(shoulder_width, 0.5 * torso)
-        # Seen from the side the line of the joints says little about the tilt of the shoulders.
-        axis = (left - right) / max(shoulder_width, 1e-6)
-        trust = np.clip((shoulder_width / breadth - 0.5) / 0.4, 0, 1) if axis @ across > 0.7 else 0.0
-        axis = trust * axis + (1 - trust) * across
-        axis = axis / np.linalg.norm(axis)
-        eyes, mouth = _eyes_and_mouth(pose, neck, breadth)
-        face = max(float(np.linalg.norm(mouth - eyes)), 0.12 * breadth)
-        return cls(
-            right, left, right_hip, left_hip, neck, pelvis, down, across, axis, torso, breadth, eyes, mouth, face
-        )
-
-    def place(self, along: float | np.ndarray, sideways: float | np.ndarray) -> np.ndarray:
-        """Point ``along`` torso lengths below the neck and ``sideways`` breadths to the person's left.
-
-        The sideways direction is the line of the shoulders above the chest and turns to the right angle to
-        the spine at the waist. Arrays of one shape give points of that shape (..., 2).
-        """
-        along, sideways = np.asarray(along, float)[..., None], np.asarray(sideways, float)[..., None]
-        turn = np.clip((along - 0.1) / 0.6, 0, 1)
-        direction = (1 - turn) * self.shoulder_axis + turn * self.across
-        return self.neck + self.down * along * self.torso + direction * sideways * self.breadth
-
-    def coordinates(self, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """The inverse of :meth:`place` for every pixel of a picture: ``along`` and ``sideways``, float32 HW."""
-        ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
-        x, y = xs - self.neck[0], ys - self.neck[1]
-        along = (x * self.down[0] + y * self.down[1]) / self.torso
-        for _ in range(3):  # the sideways direction depends on along, mildly: a fixed-point iteration settles
-            turn = np.clip((along - 0.1) / 0.6, 0, 1)
-            dx = (1 - turn) * self.shoulder_axis[0] + turn * self.across[0]
-            dy = (1 - turn) * self.shoulder_axis[1] + turn * self.across[1]
-            determinant = self.down[0] * dy - self.down[1] * dx
-            along = (x * dy - y * dx) / determinant / self.torso
-        sideways = (self.down[0] * y - self.down[1] * x) / determinant / self.breadth
-        return along.astype(np.float32), sideways.astype(np.float32)
-
-
-def _eyes_and_mouth(pose: Pose, neck: np.ndarray, breadth: float) -> tuple[np.ndarray, np.ndarray]:
-    if pose.landmarks is not None:
-        return pose.landmarks[[2, 5], :2].mean(0).astype(float), pose.landmarks[[9, 10], :2].mean(0).astype(float)
-    nose = pose.point("nose") if pose.confidence("nose") > 0 else neck - np.array([0, 0.75 * breadth])
-    known = [pose.point(n) for n in ("right_eye", "left_eye") if pose.confidence(n) > 0]
-    eyes = np.mean(known, axis=0) if known else nose - np.array([0, 0.13 * breadth])
-    return eyes, nose + 0.7 * (nose - eyes)
-
-
-def capsule(start: np.ndarray, end: np.ndarray, radius: tuple[float, float], size: tuple[int, int]) -> np.ndarray:
-    """Distance of every pixel to a limb, as a share of the limb's radius there (1 = on its surface).
-
-    Args:
-        start, end: (2,) x, y of the joints.
-        radius: at the start and at the end, in pixels.
-        size: (height, width).
-    """
-    ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
-    axis = (end - start).astype(np.float32)
-    length2 = max(float(axis @ axis), 1e-6)
-    t = np.clip(((xs - start[0]) * axis[0] + (ys - start[1]) * axis[1]) / length2, 0, 1)
-    distance = np.hypot(xs - start[0] - t * axis[0], ys - start[1] - t * axis[1])
-    return distance / (radius[0] + (radius[1] - radius[0]) * t)
 
 
 @dataclass(frozen=True)
@@ -153,35 +28,6 @@ class _Limbs:
     arms: tuple[np.ndarray, np.ndarray]
     legs: tuple[np.ndarray, np.ndarray]
     feet: np.ndarray
-
-
-def arm_chain(pose: Pose, frame: BodyFrame, side: str) -> list[np.ndarray]:
-    """Joints of one arm: shoulder, elbow, wrist, fingertips - as far as they are known."""
-    index = {"left": (11, 13, 15, 19), "right": (12, 14, 16, 20)}[side]
-    if pose.landmarks is not None:
-        chain = [pose.landmarks[i, :2].astype(np.float64) for i in index]
-        chain[3] = chain[2] + 1.9 * (chain[3] - chain[2])  # the landmark is the knuckle, fingers go on
-        return chain
-    chain = [pose.point(f"{side}_shoulder")]
-    for joint in ("elbow", "wrist"):
-        if pose.confidence(f"{side}_{joint}") <= 0:
-            return chain
-        chain.append(pose.point(f"{side}_{joint}"))
-    chain.append(chain[2] + 0.45 * (chain[2] - chain[1]) * frame.breadth / max(np.linalg.norm(chain[2] - chain[1]), 1e-6))
-    return chain
-
-
-def leg_chain(pose: Pose, side: str) -> list[np.ndarray]:
-    """Joints of one leg: hip, knee, ankle, toes - as far as they are known."""
-    index = {"left": (23, 25, 27, 31), "right": (24, 26, 28, 32)}[side]
-    if pose.landmarks is not None:
-        return [pose.landmarks[i, :2].astype(np.float64) for i in index]
-    chain = []
-    for joint in ("hip", "knee", "ankle"):
-        if pose.confidence(f"{side}_{joint}") <= 0:
-            return chain
-        chain.append(pose.point(f"{side}_{joint}"))
-    return chain
 
 
 def _limbs(pose: Pose, frame: BodyFrame, size: tuple[int, int]) -> _Limbs:
@@ -202,7 +48,9 @@ def _limbs(pose: Pose, frame: BodyFrame, size: tuple[int, int]) -> _Limbs:
             leg = np.minimum(leg, capsule(chain[k], chain[k + 1], (radii[k] * unit, radii[k + 1] * unit), size))
         legs.append(leg)
         if len(chain) == 4:
-            feet = np.minimum(feet, capsule(chain[2] + (chain[3] - chain[2]) * 0.15, chain[3], (0.15 * unit, 0.17 * unit), size))
+            feet = np.minimum(
+                feet, capsule(chain[2] + (chain[3] - chain[2]) * 0.15, chain[3], (0.15 * unit, 0.17 * unit), size)
+            )
     return _Limbs(tuple(arms), tuple(legs), feet)
 
 
@@ -384,7 +232,9 @@ def _priors(frame: BodyFrame, limbs: _Limbs, alpha: np.ndarray) -> tuple[dict, d
         "skin": (np.abs(head_u) < 0.62) & (head_v < -0.2) & (head_v > -0.95) & inside,
         "hair": (head_v > 1.35) & (head < 1.0) & inside,
         "upper": (np.abs(aside) < 0.3) & (along > 0.2) & (along < 0.45) & inside,
-        "lower": (((leg < 0.6) & (along > 1.08) & (along < 1.6)) | ((np.abs(aside) < 0.3) & (along > 1.0) & (along < 1.15)))
+        "lower": (
+            ((leg < 0.6) & (along > 1.08) & (along < 1.6)) | ((np.abs(aside) < 0.3) & (along > 1.0) & (along < 1.15))
+        )
         & inside,
         "shoes": (limbs.feet < 0.6) & inside,
     }
@@ -490,7 +340,9 @@ def _lower_name(lower: np.ndarray, leg: np.ndarray, pose: Pose, frame: BodyFrame
     return labels.ID["skirt"] if bare_below and hits and all(hits[:2]) else labels.ID["pants"]
 
 
-def _is_dress(upper: np.ndarray, lower: np.ndarray, leg: np.ndarray, bins: np.ndarray, frame: BodyFrame, along: np.ndarray) -> bool:
+def _is_dress(
+    upper: np.ndarray, lower: np.ndarray, leg: np.ndarray, bins: np.ndarray, frame: BodyFrame, along: np.ndarray
+) -> bool:
     """One garment from chest to thigh: same colours above and below the waist, and bare legs under it."""
     above, below = upper & (along < 0.8), (lower | upper) & (along > 1.05)
     area = frame.breadth * frame.torso

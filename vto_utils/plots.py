@@ -141,9 +141,7 @@ def mark_points(image: Image.Image, points: Mapping[str, Sequence[float]]) -> Im
     draw = ImageDraw.Draw(marked)
     radius = max(3, round(max(image.size) / 130))
     font = ImageFont.load_default(max(11, round(max(image.size) / 34)))
-    inside = {
-        name: (x, y) for name, (x, y) in points.items() if 0 <= x < image.width and 0 <= y < image.height
-    }
+    inside = {name: (x, y) for name, (x, y) in points.items() if 0 <= x < image.width and 0 <= y < image.height}
     taken = [(x - radius, y - radius, x + radius, y + radius) for x, y in inside.values()]
     for circle in taken:
         draw.ellipse(circle, fill=(220, 30, 60), outline="white", width=max(1, radius // 3))

@@ -240,8 +240,7 @@ class PoseEstimator:
                 landmarks = best / np.array([scale, scale, 1], np.float32)
                 return Pose(_coco18(landmarks, array.shape[:2]), landmarks, len(people))
         raise NoPersonError(
-            "No person was found; use a photo that shows one person from the head to the hips, "
-            "upright and well lit."
+            "No person was found; use a photo that shows one person from the head to the hips, upright and well lit."
         )
 
 

@@ -37,7 +37,7 @@ from . import __version__, agnostic, labels
 from .errors import AssetError, InputError, OutputError, VTOError
 from .files import atomic_path
 from .images import check_writable, load_image, save_image
-from .parsing import BodyFrame
+from .body import BodyFrame
 from .pose import Pose, to_openpose_json
 from .workspace import image_files
 

@@ -180,7 +180,10 @@ def upper_landmarks(mask: np.ndarray, image: np.ndarray) -> Landmarks:
     left, right = _central_run(mask[: bottom + 1], centre)
     contour = _contour(mask)
 
-    underarm = {s: _underarm(edge, outward, top, bottom, span, mask) for s, edge, outward in (("right", left, -1), ("left", right, 1))}
+    underarm = {
+        s: _underarm(edge, outward, top, bottom, span, mask)
+        for s, edge, outward in (("right", left, -1), ("left", right, 1))
+    }
     points: dict[str, np.ndarray] = {}
     sleeves: dict[str, Sleeve] = {}
     # A sleeve on one side only is a misreading of a fold; take both or none, at about the same height.
@@ -264,9 +267,7 @@ def _armhole_corner(edge: np.ndarray, outward: int, top: int, bottom: int, span:
     return np.array([edge[row], row], float)
 
 
-def _peak(
-    upper_edge: np.ndarray, centre: float, outward: int, span: int, width: float, sleeved: bool
-) -> np.ndarray:
+def _peak(upper_edge: np.ndarray, centre: float, outward: int, span: int, width: float, sleeved: bool) -> np.ndarray:
     """Highest point of the outline on one side of the middle: where the shoulder meets the neck."""
     columns = np.arange(len(upper_edge))
     away = outward * (columns - centre)

@@ -114,9 +114,7 @@ def tps_parameters(source: Tensor, target: Tensor, regularization: float = 0.0) 
         bottom = torch.cat([ones.transpose(1, 2), zeros], dim=2)
         system = torch.cat([top, bottom], dim=1)  # (B, N + 3, N + 3)
         values = torch.cat([target, target.new_zeros(target.shape[0], 3, target.shape[2])], dim=1)
-        solution = torch.linalg.solve(
-            system.expand(batch, -1, -1), values.expand(batch, -1, -1)
-        )  # (B, N + 3, D)
+        solution = torch.linalg.solve(system.expand(batch, -1, -1), values.expand(batch, -1, -1))  # (B, N + 3, D)
         weights, affine = solution.split([count, 3], dim=1)
 
         # With r' = r / s: U(r') = U(r) / s^2 - r^2 log(s^2) / s^2, and the side conditions reduce the sum of

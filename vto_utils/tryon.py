@@ -11,6 +11,7 @@ from PIL import Image
 
 from . import agnostic, geometry, painting
 from .background import BackgroundRemover
+from .body import Body
 from .errors import InputError, NoPersonError
 from .garment import CATEGORIES, Garment, GarmentReader
 from .images import load_image
@@ -107,7 +108,9 @@ class TryOn:
             else "The geometric warp is used: there are no trained weights for the networks yet."
         )  # fmt: skip
         self.remover = BackgroundRemover()
-        self.segmenter = PersonSegmenter(segmentation, device) if segmentation != "auto" else self._auto_segmenter(device)
+        self.segmenter = (
+            PersonSegmenter(segmentation, device) if segmentation != "auto" else self._auto_segmenter(device)
+        )
         self.poses = PoseEstimator()
         self.parser = PersonParser()
         self.reader = GarmentReader(self.remover, self.poses)
@@ -223,7 +226,7 @@ class TryOn:
         small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = cv2.resize(person.parsing, small_size, interpolation=cv2.INTER_NEAREST)
         small_pose = person.pose.scaled(small_size[0] / width, small_size[1] / height)
-        small_body = geometry.Body.measure(small_pose, small)
+        small_body = Body.measure(small_pose, small)
         body = small_body.scaled(width / small_size[0])
         layers = [
             painting.Layer.of(part, *geometry.render(part, garment, (height, width)))

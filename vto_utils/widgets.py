@@ -139,8 +139,7 @@ class ConfigPanel:
             values = {
                 name: self._fields[name].read(entry["value"])
                 for name, entry in json.loads(self._path.read_text(encoding="utf-8")).items()
-                if name in self._fields
-                and entry["instead_of"] == self._fields[name].show(getattr(self._given, name))
+                if name in self._fields and entry["instead_of"] == self._fields[name].show(getattr(self._given, name))
             }
             config = dataclasses.replace(self._given, **values)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -313,12 +312,8 @@ class TryOnPanel:
             if not files[name]:
                 raise InputError(f"There is no photo in {folder}; put one there and run this cell again.")
         common = {"style": _LABEL_STYLE, "layout": _ROOM}
-        self.person = widgets.Dropdown(
-            options=[path.name for path in files["person"]], description="person", **common
-        )
-        self.cloth = widgets.Dropdown(
-            options=[path.name for path in files["cloth"]], description="garment", **common
-        )
+        self.person = widgets.Dropdown(options=[path.name for path in files["person"]], description="person", **common)
+        self.cloth = widgets.Dropdown(options=[path.name for path in files["cloth"]], description="garment", **common)
         self.category = widgets.Dropdown(options=list(categories), description="kind of garment", **common)
         self.button = widgets.Button(description="Try it on", button_style="primary")
         self.button.on_click(self._clicked)

@@ -64,9 +64,7 @@ class Fuse(nn.Sequential):
     """Bring concatenated features to one width and let them meet: 1x1 convolution, then blocks."""
 
     def __init__(self, channels_in: int, channels_out: int, depth: int):
-        super().__init__(
-            nn.Conv2d(channels_in, channels_out, 1), norm(channels_out), *blocks(channels_out, depth)
-        )
+        super().__init__(nn.Conv2d(channels_in, channels_out, 1), norm(channels_out), *blocks(channels_out, depth))
 
 
 class Head(nn.Conv2d):
@@ -144,9 +142,7 @@ def local_correlation(a: Tensor, b: Tensor, radius: int) -> Tensor:
     side = 2 * radius + 1
     # A loop over views: unfolding would copy b once per offset.
     maps = [
-        (a * padded[:, :, dy : dy + height, dx : dx + width]).mean(dim=1)
-        for dy in range(side)
-        for dx in range(side)
+        (a * padded[:, :, dy : dy + height, dx : dx + width]).mean(dim=1) for dy in range(side) for dx in range(side)
     ]
     return torch.stack(maps, dim=1)
 

@@ -99,9 +99,7 @@ class TryOnSynthesizer(nn.Module):
         )
         self.reduce = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairs)
         self.up = nn.ModuleList(Fuse(2 * a, a, d) for (a, _), d in zip(pairs, depths[:-1], strict=True))
-        self.last = nn.Sequential(
-            nn.Conv2d(widths[0], widths[0], 3, padding=1), norm(widths[0]), nn.ReLU(inplace=True)
-        )
+        self.last = nn.Sequential(nn.Conv2d(widths[0], widths[0], 3, padding=1), norm(widths[0]), nn.ReLU(inplace=True))
         # Start: repaint little (sigmoid(-2) = 0.12). Show the garment where its mask says so; without one,
         # show half of each.
         self.paint = Head(widths[0], 3, gain=16)

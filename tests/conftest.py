@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # before anything imports matplotlib
+# Before anything imports torch: on small data several threads wait for each other more than they work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from vto_utils import assets
 

@@ -37,7 +37,7 @@ def palette() -> np.ndarray:
 
 def to_palette_image(parsing: np.ndarray) -> Image.Image:
     """Palette picture (mode P) whose pixel values are the ids, as VITON-HD stores it."""
-    image = Image.fromarray(parsing.astype(np.uint8), "L").copy()
+    image = Image.fromarray(parsing.astype(np.uint8)).copy()
     image.putpalette(palette().reshape(-1).tolist())
     return image
 

@@ -34,10 +34,10 @@ import numpy as np
 from PIL import Image
 
 from . import __version__, agnostic, labels
+from .body import BodyFrame
 from .errors import AssetError, InputError, OutputError, VTOError
 from .files import atomic_path
 from .images import check_writable, load_image, save_image
-from .body import BodyFrame
 from .pose import Pose, to_openpose_json
 from .workspace import image_files
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -26,13 +26,15 @@ from .runtime import pick_device
 class FitConfig:
     """How to fit. The defaults are small enough for a CPU."""
 
-    steps: int = 10  # optimiser steps; one pair of photos, so a step is an epoch
-    learning_rate: float = 1e-3  # Adam's, at the start
-    step_size: int = 5  # steps after which the learning rate is multiplied by gamma
-    gamma: float = 0.5  # factor of the learning rate, above 0 and at most 1
+    # optimiser steps; one pair of photos, so a step is an epoch
+    steps: int = field(default=10, metadata={"min": 1, "max": 500, "help": "optimiser steps"})
+    # Adam's, at the start
+    learning_rate: float = field(default=1e-3, metadata={"min": 1e-5, "max": 1e-1, "help": "of Adam, at the start"})
+    step_size: int = field(default=5, metadata={"min": 1, "max": 500, "help": "steps until gamma lowers the rate"})
+    gamma: float = field(default=0.5, metadata={"min": 0.05, "max": 1.0, "help": "factor of the learning rate"})
     size: tuple[int, int] = (256, 192)  # (height, width) in pixels the networks see
     seed: int = 0  # of the networks' first weights
-    device: str = "auto"  # "auto", "cpu", "cuda" or "mps"
+    device: str = field(default="auto", metadata={"choices": ("auto", "cpu", "cuda", "mps")})
 
     def __post_init__(self):
         object.__setattr__(self, "size", tuple(self.size))  # JSON gives a list

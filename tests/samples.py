@@ -144,7 +144,8 @@ class Drawing:
         """
         alpha = self.alpha()[..., None]
         cloth = colour if isinstance(colour, np.ndarray) else self.cloth(colour, back)
-        shade = cv2.GaussianBlur(cv2.warpAffine(alpha[..., 0], np.float32([[1, 0, 3], [0, 1, 6]]), (600, 800)), (0, 0), 7)
+        beside = cv2.warpAffine(alpha[..., 0], np.float32([[1, 0, 3], [0, 1, 6]]), (600, 800))
+        shade = cv2.GaussianBlur(beside, (0, 0), 7)
         behind = np.float32(background) * (1 - shadow * shade[..., None])
         picture = behind * (1 - alpha) + cloth * alpha
         picture += np.random.default_rng(0).normal(0, noise, picture.shape) if noise else 0

@@ -123,6 +123,13 @@ def test_large_photos_are_reduced(reader: GarmentReader) -> None:
     assert 1100 < np.ptp(np.nonzero(found.mask > 127)[0]) < 1536
 
 
+def test_thumbnails(reader: GarmentReader) -> None:
+    found = reader.read(photo("tshirt_print", (120, 90)))
+    width, height = found.image.size
+    assert width * 4 == height * 3 and found.category == "upper_body"
+    assert np.ptp(np.nonzero(found.mask > 127)[1]) > 70
+
+
 # Categories -----------------------------------------------------------------------------------------------
 
 

@@ -122,7 +122,8 @@ def test_trousers_go_to_the_legs(who: str) -> None:
     unit = found.frame.breadth
     for part in parts(who, "trousers"):
         waist = target_of(part, marks[f"{part.name}_waist"])
-        assert np.linalg.norm(waist - found.at(found.waist, found.half_width(found.waist, part.name), part.name)) < 0.3 * unit
+        hip = found.at(found.waist, found.half_width(found.waist, part.name), part.name)
+        assert np.linalg.norm(waist - hip) < 0.3 * unit
         crotch = target_of(part, marks["crotch"])
         assert np.linalg.norm(crotch - found.frame.pelvis) < 0.5 * found.frame.torso
         leg = marks.sleeves[part.name]

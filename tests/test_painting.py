@@ -6,11 +6,12 @@ from functools import cache
 import cv2
 import numpy as np
 import pytest
-from samples import CLOTHS, PEOPLE, SIZE, garment, person
+from samples import CLOTHS, PEOPLE, SIZE, garment, person, tank_top, tryon
 
 from vto_utils import filters, labels, painting
 from vto_utils.agnostic import agnostic_mask
 from vto_utils.body import Body
+from vto_utils.garment import Garment
 from vto_utils.geometry import Part, plan, render
 from vto_utils.painting import Layer, Regions, compose, decide, undress
 
@@ -21,6 +22,11 @@ CATEGORIES = tuple(labels.CATEGORIES)
 def body(name: str) -> Body:
     found = person(name)
     return Body.measure(found.pose, found.parsing)
+
+
+@cache
+def low_cut_top() -> Garment:
+    return tryon().prepare_garment(tank_top().photo(shadow=0.03))
 
 
 @cache
@@ -83,8 +89,11 @@ def test_regions(who: str, cloth: str) -> None:
 
 def test_arm_in_front_is_only_the_one_in_front() -> None:
     front = decided("person_2", "tshirt_print").front
-    x, y = np.round(body("person_2").pose.point("right_wrist")).astype(int)
-    assert front[y - 6 : y + 6, x : x + 12].mean() > 0.5
+    wrist, knuckle = body("person_2").pose.landmarks[[16, 20], :2]
+    x, y = np.round((wrist + knuckle) / 2).astype(int)
+    assert front[y - 2 : y + 3, x - 2 : x + 3].mean() > 0.8
+    x, y = np.round(body("person_2").frame.place(0.6, 0.15)).astype(int)
+    assert not front[y - 4 : y + 5, x - 4 : x + 5].any()
 
 
 @pytest.mark.parametrize("who", PEOPLE)
@@ -138,6 +147,17 @@ def test_background_continues(who: str) -> None:
     # All of the person becomes wall: no colour that the wall does not have, save the grain.
     low, high = np.percentile(wall, 0.5, axis=0) - 8, np.percentile(wall, 99.5, axis=0) + 8
     assert ((bare[inside] >= low) & (bare[inside] <= high)).all(1).mean() > 0.99
+
+
+def test_nobody_has_to_show_skin() -> None:
+    found = person("person_1")
+    hidden = np.isin(found.parsing, (*labels.SKIN, labels.ID["hair"]))
+    parsing = np.where(hidden, labels.ID["upper-clothes"], found.parsing).astype(np.uint8)
+    photo, mask = np.asarray(found.image, np.float32), allowed("person_1")
+    covered = Body.measure(found.pose, parsing)
+    regions = decide(parsing, np.asarray(found.image), covered, [], "upper_body")
+    bare, _ = undress(photo, parsing, found.mask, covered, regions, mask, np.random.default_rng(0))
+    assert np.isfinite(bare).all() and np.array_equal(bare[~mask], photo[~mask])
 
 
 def test_same_seed_same_grain() -> None:
@@ -241,3 +261,15 @@ def test_composed_garment_stays_inside_the_region(who: str, cloth: str) -> None:
     assert np.array_equal(result[~mask], photo[~mask])
     assert not cover[~mask].any() and cover.max() <= 1 + 1e-6
     assert (cover > 0.9).sum() > 0.3 * labels.select(found.parsing, labels.CATEGORIES[CLOTHS[cloth]]).sum()
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_no_cloth_grows_into_a_neck_opening(who: str) -> None:
+    top = low_cut_top()
+    _, alpha = render(plan(top, body(who))[0], top, SIZE)
+    solid = alpha > 0.05
+    between = np.maximum.accumulate(solid, 1) & np.maximum.accumulate(solid[:, ::-1], 1)[:, ::-1]
+    opening = between & ~filters.grow(solid, 3)
+    assert opening.sum() > 1000
+    covered = tryon()(person(who), top).garment_mask > 127
+    assert covered[opening].mean() < 0.01

@@ -43,8 +43,8 @@ def test_labels_at_known_places(name: str) -> None:
         thigh = hip + min(0.4, (505 - hip[1]) / (knee[1] - hip[1])) * (knee - hip)  # the photo may end before
         assert label_at(parsing, thigh) == "pants"
         assert label_at(parsing, pose.point(f"{side}_wrist")) == f"{side}-arm"
-    rows = {name: np.flatnonzero((parsing == labels.ID[name]).any(1)) for name in ("hair", "face", "upper-clothes", "pants")}
-    tops = [rows[name].min() for name in ("hair", "face", "upper-clothes", "pants")]
+    downwards = ("hair", "face", "upper-clothes", "pants")
+    tops = [np.flatnonzero((parsing == labels.ID[kind]).any(1)).min() for kind in downwards]
     assert tops == sorted(tops)
 
 

@@ -6,6 +6,7 @@ import pytest
 from samples import DRAWN, Drawing, arc, mirror, other_side
 
 from vto_utils import silhouette
+from vto_utils.errors import InputError
 from vto_utils.silhouette import Landmarks, Sleeve, crotch_point, lower_landmarks, upper_landmarks
 
 BACK = (24, 38, 72)  # the inside of the back, darker than the cloth
@@ -148,6 +149,27 @@ def test_a_speck_beside_the_garment_changes_nothing() -> None:
     speck[20:30, 20:30] = True
     one, two = upper_landmarks(mask, picture), upper_landmarks(speck, picture)
     assert all(np.array_equal(one[name], two[name]) for name in one.points)
+
+
+def test_any_outline_is_measured_or_refused() -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (400, 300, 3), np.uint8)
+    seen = 0
+    for _ in range(40):
+        mask = np.zeros((400, 300), np.uint8)
+        for _ in range(rng.integers(1, 5)):
+            corners = rng.integers(60, 240, 2) + rng.integers(-90, 90, (rng.integers(3, 8), 2))
+            cv2.fillPoly(mask, [corners.astype(np.int32)], 1)
+        if mask.sum() < 2000:
+            continue
+        for read_landmarks in (lower_landmarks, lambda layer: upper_landmarks(layer, picture)):
+            try:
+                marks = read_landmarks(mask > 0)
+            except InputError:  # one sentence is a fine answer to a scarf; a traceback is none
+                continue
+            seen += 1
+            assert all(np.isfinite(where).all() for where in marks.points.values())
+    assert seen > 20
 
 
 # Neckline -------------------------------------------------------------------------------------------------

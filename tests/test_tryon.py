@@ -15,6 +15,7 @@ from vto_utils import labels
 from vto_utils.agnostic import hands_mask
 from vto_utils.body import BodyFrame
 from vto_utils.errors import InputError, NoPersonError
+from vto_utils.filters import largest_component
 from vto_utils.tryon import Person, TryOn, TryOnResult
 
 CATEGORY_WORDS = ("upper_body", "lower_body", "dresses", "auto")
@@ -91,9 +92,10 @@ def test_hand_in_front_of_the_torso_stays_in_front(cloth: str) -> None:
     ys, xs = np.mgrid[: SIZE[0], : SIZE[1]]
     near = np.hypot(xs - knuckle[0], ys - knuckle[1]) < 0.9 * np.hypot(*(knuckle - wrist))
     # By its colour, whatever the label map says: the hand is dark brown, the top a light green.
-    hand = near & (before[..., 0] > before[..., 1].astype(int) + 12) & (before[..., 1] < 130)
-    assert hand.sum() > 800
-    assert (after[hand] == before[hand]).all(1).mean() > 0.93
+    brown = near & (before[..., 0] > before[..., 1].astype(int) + 12) & (before[..., 1] < 130)
+    hand = largest_component(brown)  # without the neck
+    assert hand.sum() > 2000
+    assert (after[hand] == before[hand]).all(1).mean() > 0.95
     around = BodyFrame.from_pose(found.pose).place(0.55, 0.15)
     assert worn("person_2", cloth).garment_mask[round(around[1]), round(around[0])] > 250
 
@@ -209,7 +211,7 @@ def test_stages() -> None:
     for name, picture in result.stages.items():
         own = name in ("garment", "landmarks")
         assert picture.mode == "RGB" and picture.size == (result.garment.image if own else result.image).size, name
-    assert result.stages["result"] is result.image or np.array_equal(pixels(result.stages["result"]), pixels(result.image))
+    assert np.array_equal(pixels(result.stages["result"]), pixels(result.image))
     inside = result.agnostic_mask > 0
     before = pixels(person("person_1").image)
     agnostic, bare = pixels(result.stages["agnostic"]), pixels(result.stages["old garment off"])
@@ -290,8 +292,8 @@ def test_trousers_need_hips() -> None:
 def test_photos_given_the_wrong_way_round() -> None:
     with pytest.raises(InputError, match="shows a person"):
         tryon()(person("person_1"), photo("person_2"))
-    with pytest.raises(NoPersonError, match="The person photo: "):
-        tryon()(photo("tshirt_print"), garment("tank_top"))
+    with pytest.raises(InputError):
+        tryon()(photo("tshirt_print"), photo("person_2"))
 
 
 def test_missing_file(tmp_path: Path) -> None:

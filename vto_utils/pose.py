@@ -2,6 +2,9 @@
 
 The two model files are the ones MediaPipe publishes (BlazePose, Bazarevsky et al. 2020). They are bundled
 into one ``.task`` file on this machine, so no hub has to be reached.
+
+MediaPipe reports its use to Google (times and system data, no pictures) when a landmarker is closed and once a
+minute while one is open, and has no switch for it. This module keeps that in: see ``_no_reports``.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import contextlib
 import json
 import os
 import tempfile
+import threading
 import weakref
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -139,10 +143,13 @@ def task_bundle() -> Path:
     return bundle
 
 
+_NATIVE = threading.RLock()  # file descriptor 2 and the environment belong to the whole process
+
+
 @contextlib.contextmanager
 def _quiet_native_log() -> Iterator[None]:
     """Keep the native library's start-up chatter off the terminal; show it only when something fails."""
-    with tempfile.TemporaryFile() as log:
+    with _NATIVE, tempfile.TemporaryFile() as log:
         try:
             saved = os.dup(2)
         except OSError:  # no stderr at all, as in some notebook servers
@@ -160,10 +167,33 @@ def _quiet_native_log() -> Iterator[None]:
             os.close(saved)
 
 
+_OPEN_AT_MOST = 30.0  # seconds; MediaPipe's first report of an open landmarker is due after 60
+_NOWHERE = "http://127.0.0.1:9"  # the discard port of this machine, where nobody listens
+_PROXIES = {"https_proxy": _NOWHERE, "all_proxy": _NOWHERE, "no_proxy": ""}
+
+
+@contextlib.contextmanager
+def _no_reports() -> Iterator[None]:
+    """Let MediaPipe's uploader fail at once: it asks the environment for a proxy, and finds one that is dead."""
+    dead = _PROXIES | {name.upper(): value for name, value in _PROXIES.items()}
+    with _NATIVE:
+        saved = {name: os.environ.get(name) for name in dead}
+        os.environ.update(dead)
+        try:
+            yield
+        finally:
+            for name, value in saved.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
 def _close_all(landmarkers: dict[float, object]) -> None:
-    while landmarkers:
-        with _quiet_native_log():
-            landmarkers.popitem()[1].close()
+    with _NATIVE:
+        while landmarkers:
+            with _quiet_native_log(), _no_reports():  # closing sends the report and waits for it
+                landmarkers.popitem()[1].close()
 
 
 class PoseEstimator:
@@ -198,6 +228,10 @@ class PoseEstimator:
                 min_pose_detection_confidence=confidence,
                 min_pose_presence_confidence=confidence,
             )
+            if not self._landmarkers:
+                timer = threading.Timer(_OPEN_AT_MOST, _close_all, [self._landmarkers])
+                timer.daemon = True
+                timer.start()
             with _quiet_native_log():
                 self._landmarkers[confidence] = vision.PoseLandmarker.create_from_options(options)
         return self._landmarkers[confidence]
@@ -212,9 +246,11 @@ class PoseEstimator:
         left, top = (side - width) // 2, (side - height) // 2
         square = np.full((side, side, 3), 255, np.uint8)
         square[top : top + height, left : left + width] = image
-        landmarker = self._landmarker(confidence)
-        with _quiet_native_log():
-            found = landmarker.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=square)).pose_landmarks
+        picture = mp.Image(image_format=mp.ImageFormat.SRGB, data=square)
+        with _NATIVE:  # so that the timer does not close it in between
+            landmarker = self._landmarker(confidence)
+            with _quiet_native_log():
+                found = landmarker.detect(picture).pose_landmarks
         people = [[(p.x * side - left, p.y * side - top, p.visibility) for p in person] for person in found]
         return np.asarray(people, np.float32).reshape(-1, 33, 3)
 

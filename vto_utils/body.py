@@ -119,7 +119,7 @@ class BodyFrame:
         ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
         x, y = xs - self.neck[0], ys - self.neck[1]
         along = (x * self.down[0] + y * self.down[1]) / self.torso
-        for _ in range(3):  # the sideways direction depends on along, mildly: a fixed-point iteration settles
+        for _ in range(12):  # the sideways direction depends on along, mildly: a fixed-point iteration settles
             turn = np.clip((along - 0.1) / 0.6, 0, 1)
             dx = (1 - turn) * self.shoulder_axis[0] + turn * self.across[0]
             dy = (1 - turn) * self.shoulder_axis[1] + turn * self.across[1]

@@ -280,7 +280,8 @@ def _centre(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarra
     height = max(tall / inner, wide / inner * 4 / 3)
     height, width = 4 * max(1, round(height / 4)), 3 * max(1, round(height / 4))
     left, top = (width - wide) // 2, (height - tall) // 2
-    y, x = slice(max(y0 - 8, 0), y1 + 8), slice(max(x0 - 8, 0), x1 + 8)
+    rim = min(8, left, top)
+    y, x = slice(max(y0 - rim, 0), y1 + rim), slice(max(x0 - rim, 0), x1 + rim)
     colours, alpha = _clean_rim(photo[y, x].astype(np.float32), alpha[y, x])
     picture = np.full((height, width, 3), 255, np.float32)
     mask = np.zeros((height, width), np.float32)

@@ -139,7 +139,7 @@ def decide(parsing: np.ndarray, colours: np.ndarray, body: Body, layers: list[La
                 continue
             distance, fraction = limb_coordinates(chain, leg_radii(body)[: len(chain)], size)
             on_leg = (distance < 1.0) & (along > 0.9)
-            skin |= on_leg
+            skin |= on_leg & (fraction > covers.get(side, 0.0) - 0.03)
             shade = np.where(on_leg & (fraction > 0.1), np.maximum(shade, distance**2), shade)
             end = covers.get(side, 0.0)
             leg = parsing == labels.ID[f"{side}-leg"]
@@ -228,6 +228,8 @@ def _skin_colours(photo: np.ndarray, parsing: np.ndarray, frame_unit: float, sca
     bare = labels.select(parsing, labels.SKIN)
     if not bare.any():
         bare = parsing == labels.ID["hair"]
+    if not bare.any():
+        bare = parsing > 0
     known = filters.grow(bare, -max(2.0, 0.02 * frame_unit))
     known = known if known.sum() > 50 else bare
     # Lips, eyes, hair and shadows are no skin to continue from: keep what is near the colour of the lit face.

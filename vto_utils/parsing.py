@@ -49,7 +49,7 @@ def _limbs(pose: Pose, frame: BodyFrame, size: tuple[int, int]) -> _Limbs:
         legs.append(leg)
         if len(chain) == 4:
             feet = np.minimum(
-                feet, capsule(chain[2] + (chain[3] - chain[2]) * 0.15, chain[3], (0.15 * unit, 0.17 * unit), size)
+                feet, capsule(chain[2] + (chain[3] - chain[2]) * 0.4, chain[3], (0.15 * unit, 0.17 * unit), size)
             )
     return _Limbs(tuple(arms), tuple(legs), feet)
 
@@ -289,7 +289,9 @@ def _to_cihp(
     face = skin & (head_v > -1.5)
     parsing[face] = labels.ID["face"]
     arm = skin & ~face & (np.minimum(left_arm, right_arm) < 1.6)
-    arm &= ~((np.abs(aside) < 0.36) & (along < 0.35) & (np.minimum(left_arm, right_arm) > 0.8))
+    throat = arm & (np.abs(aside) < 0.36) & (along < 0.35) & (np.minimum(left_arm, right_arm) > 0.8)
+    _, pieces = cv2.connectedComponents(throat.astype(np.uint8), connectivity=4)
+    arm &= ~(throat & np.isin(pieces, np.unique(pieces[throat & (along < -0.05)])))
     parsing[arm & (left_arm <= right_arm)] = labels.ID["left-arm"]
     parsing[arm & (left_arm > right_arm)] = labels.ID["right-arm"]
     leg = skin & ~arm & (along > 1.0)

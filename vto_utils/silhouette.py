@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from . import filters
+from .errors import InputError
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,19 @@ def upper_landmarks(mask: np.ndarray, image: np.ndarray) -> Landmarks:
     Args:
         mask: bool HW, the garment.
         image: uint8 HWC RGB of the same size; its edges tell the front neckline.
+
+    Raises:
+        InputError: the outline is not that of such a garment.
     """
+    try:
+        return _upper_landmarks(mask, image)
+    except (ValueError, IndexError) as error:  # no body, no shoulders: a scarf, a shoe, a heap
+        raise InputError(
+            "This outline is not that of a garment in front view: use a photo of one garment, spread out and upright."
+        ) from error
+
+
+def _upper_landmarks(mask: np.ndarray, image: np.ndarray) -> Landmarks:
     mask = filters.largest_component(mask)
     height = mask.shape[0]
     ys, xs = np.nonzero(mask)
@@ -203,9 +216,11 @@ def upper_landmarks(mask: np.ndarray, image: np.ndarray) -> Landmarks:
         peak = _peak(upper_edge, centre, outward, span, width, sleeved)
         if sleeved:
             # Flat, the seam of the armhole leans outwards: it ends above the underarm and further out.
-            x = int(np.clip(under[0] + outward * 0.12 * width, 0, mask.shape[1] - 1))
+            x = int(np.clip(under[0] + outward * 0.06 * width, 0, mask.shape[1] - 1))
             # The shoulder lies outside the neck, also on a garment with a wide neck and a narrow body.
             x = int(max(x, peak[0] + 0.06 * width) if outward > 0 else min(x, peak[0] - 0.06 * width))
+            columns = np.arange(int(peak[0]), x + outward, outward)
+            x = int(columns[(outward * columns - upper_edge[columns]).argmax()])
             points[f"{side}_shoulder"] = np.array([x, upper_edge[x]])
         else:
             end = _strap_end(upper_edge, peak, outward, under)
@@ -261,7 +276,8 @@ def _armhole_corner(edge: np.ndarray, outward: int, top: int, bottom: int, span:
     rows = np.arange(top, top + int(0.62 * tall))
     rows = rows[np.isfinite(edge[rows])]
     # The corner is the point of the edge that is furthest out when looking 45 degrees up and outwards.
-    score = outward * edge[rows] - 0.45 * (rows - top) * span / tall
+    chord = np.interp(rows, rows[[0, -1]], edge[rows[[0, -1]]])
+    score = outward * (edge[rows] - chord)
     row = int(rows[int(score.argmax())])
     row = max(row, top + int(0.08 * tall))
     return np.array([edge[row], row], float)

@@ -65,6 +65,7 @@ def mirrored_labels(parsing: np.ndarray) -> np.ndarray:
 
 def mirrored_pose(pose: Pose, width: int) -> Pose:
     """The pose in a photo of this width that was flipped left to right."""
+
     def flipped(points: np.ndarray) -> np.ndarray:
         return np.float32([width - 1, 0, 0]) + points * np.float32([-1, 1, 1])
 

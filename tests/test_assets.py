@@ -56,9 +56,7 @@ def server():
             self.send_response(200)
             self.send_header("Content-Length", str(len(DATA)))
             self.end_headers()
-            body = {"/wrong": OTHER, "/half": DATA[: len(DATA) // 2], "/long": DATA + b"x"}.get(
-                self.path, DATA
-            )
+            body = {"/wrong": OTHER, "/half": DATA[: len(DATA) // 2], "/long": DATA + b"x"}.get(self.path, DATA)
             self.wfile.write(body)
 
         def log_message(self, *args):

@@ -117,9 +117,7 @@ def test_only_listed_models_are_taken(model: str) -> None:
     assert repr(model) in str(caught.value) and all(name in str(caught.value) for name in MODELS)
 
 
-def test_listed_model_without_its_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_network: None
-) -> None:
+def test_listed_model_without_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_network: None) -> None:
     for variable in ("VTO_CACHE", "U2NET_HOME", "REMBG_HOME"):
         monkeypatch.setenv(variable, str(tmp_path))
     with pytest.raises(AssetError, match=r"silueta\.onnx") as caught:
@@ -160,9 +158,7 @@ def test_no_connection_and_no_trace_in_the_environment(
     assert dict(os.environ) == before
 
 
-def test_missing_rembg_says_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, model_files: dict[str, Path]
-) -> None:
+def test_missing_rembg_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, model_files: dict[str, Path]) -> None:
     monkeypatch.setitem(sys.modules, "rembg", None)
     with pytest.raises(InputError, match="pip install"):
         BackgroundRemover()

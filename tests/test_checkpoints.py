@@ -14,9 +14,7 @@ from vto_utils.checkpoints import load_checkpoint, load_pth, save_checkpoint, sa
 from vto_utils.errors import InputError, OutputError
 from vto_utils.networks import GMM, GMMConfig, SynthesizerConfig, TryOnSynthesizer
 
-GMM_CONFIG = GMMConfig(
-    person_channels=5, garment_channels=4, widths=(8, 8, 16, 16), depths=(0, 0, 1, 1), features=8
-)
+GMM_CONFIG = GMMConfig(person_channels=5, garment_channels=4, widths=(8, 8, 16, 16), depths=(0, 0, 1, 1), features=8)
 TOM_CONFIG = SynthesizerConfig(mask_channels=1, widths=(8, 16), depths=(0, 1), darkest=-1.0)
 
 

@@ -176,4 +176,3 @@ def test_blank_photo(reader: GarmentReader) -> None:
 def test_photo_of_a_person(reader: GarmentReader, name: str) -> None:
     with pytest.raises(InputError, match="me.jpg shows a person"):
         reader.read(photo(name), name="me.jpg")
-

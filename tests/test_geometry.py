@@ -111,7 +111,13 @@ def test_sleeves_follow_the_arms(who: str) -> None:
                 assert np.linalg.norm(cuff - wrist) < 0.3 * found.frame.breadth
             else:
                 assert 0 < part.covers < 0.6
-                assert np.linalg.norm(cuff - wrist) > np.linalg.norm(cuff - shoulder)
+                # On the upper arm, and across it: in line with shoulder and elbow, before the elbow is reached.
+                upper_arm = elbow - shoulder
+                assert 0.2 < (cuff - shoulder) @ upper_arm / (upper_arm @ upper_arm) < 1
+                across = abs(
+                    upper_arm[0] * (cuff - shoulder)[1] - upper_arm[1] * (cuff - shoulder)[0]
+                ) / np.linalg.norm(upper_arm)
+                assert across < 0.15 * found.frame.breadth
     covers = [{part.name: part.covers for part in parts(who, cloth)} for cloth in ("tshirt_print", "long_sleeve")]
     assert all(covers[0][side] < covers[1][side] for side in ("right", "left"))
 

@@ -59,9 +59,7 @@ def test_result_does_not_share_memory_with_the_source(photo, rgb):
     assert rgb[0, 0].tolist() == [0, 0, 255]
 
 
-@pytest.mark.parametrize(
-    ("mode", "tolerance"), [("CMYK", 0), ("YCbCr", 3), ("HSV", 8), ("RGBA", 0), ("RGBX", 0)]
-)
+@pytest.mark.parametrize(("mode", "tolerance"), [("CMYK", 0), ("YCbCr", 3), ("HSV", 8), ("RGBA", 0), ("RGBX", 0)])
 def test_colour_modes_keep_their_colours(photo, rgb, mode, tolerance):
     assert difference(images.load_image(photo.convert(mode)), rgb) <= tolerance
 
@@ -186,10 +184,7 @@ def icc_profile(primaries: list[tuple[float, float, float]]) -> bytes:
         b"cprt": b"text\0\0\0\0none\0",
         b"wtpt": xyz(0.9642, 1.0, 0.8249),
         **{name: xyz(*values) for name, values in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)},
-        **{
-            name: b"curv\0\0\0\0" + struct.pack(">IH", 1, 563) + b"\0\0"
-            for name in (b"rTRC", b"gTRC", b"bTRC")
-        },
+        **{name: b"curv\0\0\0\0" + struct.pack(">IH", 1, 563) + b"\0\0" for name in (b"rTRC", b"gTRC", b"bTRC")},
     }
     table, body, offset = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
     for name, data in tags.items():
@@ -282,9 +277,7 @@ def test_bad_file_is_one_sentence_that_names_it(name, tmp_path, capfd):
         with pytest.raises(InputError):
             images.load_image(data)
     message = str(caught.value)
-    assert (
-        message.startswith(str(path)) and words in message and message.endswith(".") and "\n" not in message
-    )
+    assert message.startswith(str(path)) and words in message and message.endswith(".") and "\n" not in message
     assert ":" in message.removeprefix(str(path))  # after the colon: what to do
     assert capfd.readouterr() == ("", "")
 
@@ -360,9 +353,7 @@ def test_max_pixels_counts_for_every_source(photo, rgb):
 # Writing ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "tolerance"), [("a.png", 0), ("a.jpg", 8), ("a.JPEG", 8), ("new/folder/a.webp", 12)]
-)
+@pytest.mark.parametrize(("name", "tolerance"), [("a.png", 0), ("a.jpg", 8), ("a.JPEG", 8), ("new/folder/a.webp", 12)])
 def test_saved_image_reads_back(photo, rgb, tmp_path, name, tolerance):
     path = tmp_path / name
     images.save_image(photo, path)

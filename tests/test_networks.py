@@ -61,9 +61,7 @@ def test_resized_flow_means_the_same():
         networks.resize_flow(networks.identity_flow(torch.zeros(16, 12)), (64, 40)),
         networks.identity_flow(torch.zeros(64, 40)),
     )
-    torch.testing.assert_close(
-        networks.resize_flow(shift_flow((16, 12), 2, -1), (64, 48)), shift_flow((64, 48), 8, -4)
-    )
+    torch.testing.assert_close(networks.resize_flow(shift_flow((16, 12), 2, -1), (64, 48)), shift_flow((64, 48), 8, -4))
 
 
 def test_composed_shifts_add():

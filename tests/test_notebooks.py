@@ -106,9 +106,7 @@ def test_setup_installs_only_what_colab_lacks():
     )
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     required = {
-        Requirement(line).name: Requirement(line)
-        for line in lines
-        if line.strip() and not line.startswith("#")
+        Requirement(line).name: Requirement(line) for line in lines if line.strip() and not line.startswith("#")
     }
     for module, text in wanted.items():
         asked = Requirement(text)
@@ -164,9 +162,7 @@ def test_every_step_is_introduced_by_a_sentence(path):
 def test_no_paths_of_one_machine(path):
     for cell in read(path).cells:
         text = re.sub(r"https?://\S+", "", cell.source)
-        assert not re.search(r"(?<![\w.])/(content|home|root|work|tmp|usr|Users|mnt)\b|[A-Z]:\\", text), (
-            cell.id
-        )
+        assert not re.search(r"(?<![\w.])/(content|home|root|work|tmp|usr|Users|mnt)\b|[A-Z]:\\", text), cell.id
 
 
 @every_notebook
@@ -244,9 +240,7 @@ def execute(path: Path, environment: dict[str, str], folder: Path, kernel: str) 
     notebook = read(path)
     with_parameters(notebook, SMALL.get(path.stem, {}))
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("VTO_", "COLAB_"))}
-    client = NotebookClient(
-        notebook, timeout=300, kernel_name=kernel, resources={"metadata": {"path": str(folder)}}
-    )
+    client = NotebookClient(notebook, timeout=300, kernel_name=kernel, resources={"metadata": {"path": str(folder)}})
     # One thread per kernel: more of them only wait for each other where several programs share few cores.
     client.execute(env={"OMP_NUM_THREADS": "1", **clean, **environment})
     return notebook

@@ -63,9 +63,7 @@ def test_sheet_without_labels_has_exact_size():
     assert sheet.size == (2 * 192 + 3 * MARGIN, 2 * 256 + 3 * MARGIN)
 
 
-@pytest.mark.parametrize(
-    ("size", "drawn"), [((200, 100), (96, 48)), ((100, 200), (64, 128)), ((9, 12), (96, 128))]
-)
+@pytest.mark.parametrize(("size", "drawn"), [((200, 100), (96, 48)), ((100, 200), (64, 128)), ((9, 12), (96, 128))])
 def test_pictures_keep_their_proportions_and_are_centred(size, drawn):
     sheet = labelled_sheet([Image.new("RGB", size, RED)], [""], 1, cell=(128, 96))
     ys, xs = np.nonzero((np.asarray(sheet) == RED).all(axis=-1))

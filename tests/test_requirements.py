@@ -106,9 +106,7 @@ def test_brought_packages_are_brought():
 
 
 def test_finding_imports():
-    source = (
-        "import os.path, cv2\nfrom PIL import Image\nfrom . import files\ndef f():\n    import torch.nn\n"
-    )
+    source = "import os.path, cv2\nfrom PIL import Image\nfrom . import files\ndef f():\n    import torch.nn\n"
     assert third_party_imports(source) == {"cv2", "PIL", "torch"}
 
 

@@ -70,9 +70,7 @@ def test_unknown_device(name):
 def test_dtype_follows_the_gpu(gpu, capability, dtype):
     gpu(capability, "Some GPU")
     choice = runtime.pick_dtype("cuda")
-    assert (
-        choice.value == dtype and "Some GPU" in choice.reason and "{}.{}".format(*capability) in choice.reason
-    )
+    assert choice.value == dtype and "Some GPU" in choice.reason and "{}.{}".format(*capability) in choice.reason
     assert runtime.pick_dtype(runtime.pick_device("cuda")) == choice
 
 

@@ -208,8 +208,7 @@ def test_auto_takes_torchvision_with_its_weights(
     segmenter = PersonSegmenter(device="cpu")
     assert segmenter.backend == "torchvision"
     assert segmenter.reason == (
-        "torchvision: Detectron2 is not installed; "
-        "torchvision is installed, with its weights on this machine."
+        "torchvision: Detectron2 is not installed; torchvision is installed, with its weights on this machine."
     )
     assert not segmenter.model.training
     pairs = zip(segmenter.model.parameters(), model.parameters(), strict=True)

@@ -177,23 +177,26 @@ def _sleeve_part(
     if len(chain) < 2:
         chain, radii = [chain[0], chain[0] + frame.down * _ARM_LENGTH * unit], (radii[0], 0.6 * radii[0])
     seen = float(sum(np.linalg.norm(b - a) for a, b in zip(chain, chain[1:], strict=False)))
-    # How far down the arm the cuff is, judged on the arm's true length; the arm may be foreshortened.
-    end = sleeve.length * scale / (_ARM_LENGTH * unit)
-    end = 1.05 if end > 0.85 else end  # a long sleeve ends on the hand
-    if len(chain) == 2 and end > 0.5:
-        end = min(end, 0.5 * seen / max(seen, 1e-6) + 0.5)
-    count = len(sleeve.outer)
-    # The inner edge starts at the armpit, further down the arm than the shoulder, and is that much shorter.
+    # How far down the arm the cuff is, judged on the arm's true length, as the arm may be foreshortened. The
+    # outer edge says one thing, from the shoulder, and the inner one another, from the armpit, because a flat
+    # sleeve does not hang: on the body the cuff lies straight across the arm, between the two.
     path = np.stack(chain)
+    whole = 1.0 if len(chain) == 3 else 1 / 0.55  # the arm in lengths of its known part: to the wrist or the elbow
+    true_length = _ARM_LENGTH * unit / whole
     first = path[1] - path[0]
     armpit = float(np.clip((to_under - path[0]) @ first / max(first @ first, 1e-6), 0.1, 0.6))
     armpit *= float(np.linalg.norm(first)) / max(seen, 1e-6)
-    inner_length = float(np.linalg.norm(np.diff(sleeve.inner, axis=0), axis=1).sum()) * scale / (_ARM_LENGTH * unit)
-    inner_end = end if end > 1 else float(np.clip(armpit + inner_length, armpit + 0.03, max(end, armpit + 0.04)))
+    outer_length, inner_length = (
+        float(np.linalg.norm(np.diff(edge, axis=0), axis=1).sum()) * scale / true_length
+        for edge in (sleeve.outer, sleeve.inner)
+    )
+    end = max(0.5 * outer_length + 0.5 * (armpit + inner_length), armpit + 0.03)
+    end = 1.05 * whole if end > 0.85 * whole else end  # a long sleeve ends on the hand
+    count = len(sleeve.outer)
     source, target = [sleeve.outer[0], sleeve.inner[0]], [to_shoulder, to_under]
     edges = []
     chest = float(marks["left_underarm"][0] - marks["right_underarm"][0])
-    for edge, start, stop, outward in ((sleeve.outer, 0.0, end, 1), (sleeve.inner, armpit, inner_end, -1)):
+    for edge, start, stop, outward in ((sleeve.outer, 0.0, end, 1), (sleeve.inner, armpit, end, -1)):
         fractions = start + np.linspace(0, 1, count) * (stop - start)
         points, directions = along_chain(chain, fractions)
         normals = outward_normals(directions, side) * outward

@@ -492,3 +492,21 @@ def test_mask_to_tensor():
     for wrong in (mask.astype(float), mask[None]):
         with pytest.raises(InputError, match="mask"):
             images.mask_to_tensor(wrong)
+
+
+# Size
+
+
+def test_fit_keeps_the_shape_and_centres():
+    photo = Image.fromarray(np.full((40, 20, 3), 100, np.uint8))
+    fitted = np.asarray(images.fit(photo, (80, 80)))
+    assert fitted.shape == (80, 80, 3)
+    assert (fitted[:, 20:60] == 100).all()
+    assert (fitted[:, :20] == 255).all() and (fitted[:, 60:] == 255).all()
+
+
+def test_fit_of_a_mask_and_of_the_same_size():
+    mask = Image.fromarray(np.full((10, 30), 200, np.uint8))
+    fitted = np.asarray(images.fit(mask, (30, 30), fill=7))
+    assert fitted.shape == (30, 30) and (fitted[10:20] == 200).all() and (fitted[:10] == 7).all()
+    assert images.fit(mask, (10, 30)) is mask

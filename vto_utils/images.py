@@ -314,6 +314,28 @@ def check_writable(path: str | os.PathLike, suffixes: tuple[str, ...] | None = I
         raise OutputError(f"{path!s} cannot be written ({reason}): choose another name.") from error
 
 
+# Size ---------------------------------------------------------------------------------------------
+
+
+def fit(image: Image.Image, size: tuple[int, int], fill: int = 255) -> Image.Image:
+    """Fit a picture into (height, width) without distortion, centred.
+
+    Args:
+        image: of mode RGB or L.
+        size: (height, width) in pixels.
+        fill: grey of the bars beside it, 0..255.
+    """
+    height, width = size
+    factor = min(width / image.width, height / image.height)
+    inner = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    resized = image if inner == image.size else image.resize(inner, Image.Resampling.LANCZOS)
+    if inner == (width, height):
+        return resized
+    canvas = Image.new(image.mode, (width, height), (fill,) * len(image.getbands()))
+    canvas.paste(resized, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return canvas
+
+
 # Arrays and tensors -------------------------------------------------------------------------------
 
 

@@ -37,7 +37,7 @@ from . import __version__, agnostic, labels
 from .body import BodyFrame
 from .errors import AssetError, InputError, OutputError, VTOError
 from .files import atomic_path
-from .images import check_writable, load_image, save_image
+from .images import check_writable, fit, load_image, save_image
 from .pose import Pose, to_openpose_json
 from .workspace import image_files
 
@@ -324,7 +324,7 @@ def _prepare(job: _Job, root: Path, settings: dict, models: TryOn) -> None:
 
 def _person(job: _Job, models: TryOn, size: tuple[int, int], category: str) -> list[Image.Image | str]:
     """What goes into ``_PERSON_FILES``, in that order."""
-    person = models.prepare_person(_fit(load_image(job.source), size, 255))
+    person = models.prepare_person(fit(load_image(job.source), size))
     region = agnostic.agnostic_mask(person.parsing, person.pose, category)
     points = to_body25(person.pose, size)
     document = json.loads(to_openpose_json(person.pose))
@@ -343,18 +343,8 @@ def _person(job: _Job, models: TryOn, size: tuple[int, int], category: str) -> l
 def _garment(job: _Job, models: TryOn, size: tuple[int, int]) -> list[Image.Image]:
     """What goes into ``_CLOTH_FILES``, in that order."""
     garment = models.prepare_garment(job.source)
-    mask = np.asarray(_fit(Image.fromarray(garment.mask), size, 0))
-    return [_fit(garment.image, size, 255), Image.fromarray(np.where(mask > 127, 255, 0).astype(np.uint8))]
-
-
-def _fit(image: Image.Image, size: tuple[int, int], fill: int) -> Image.Image:
-    """Fit an RGB or grey picture into (height, width) without distortion; ``fill`` is the bars' grey."""
-    height, width = size
-    factor = min(width / image.width, height / image.height)
-    inner = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    canvas = Image.new(image.mode, (width, height), (fill,) * len(image.getbands()))
-    canvas.paste(image.resize(inner, Image.Resampling.LANCZOS), ((width - inner[0]) // 2, (height - inner[1]) // 2))
-    return canvas
+    mask = np.asarray(fit(Image.fromarray(garment.mask), size, fill=0))
+    return [fit(garment.image, size), Image.fromarray(np.where(mask > 127, 255, 0).astype(np.uint8))]
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ from .background import BackgroundRemover
 from .body import Body
 from .errors import InputError, NoPersonError
 from .garment import CATEGORIES, Garment, GarmentReader
-from .images import load_image
+from .images import fit, load_image
 from .labels import to_palette_image
 from .parsing import PersonParser
 from .pose import Pose, PoseEstimator, draw_pose
@@ -203,10 +203,10 @@ class TryOn:
         if not isinstance(person, Person):
             name = _name(person, "The person photo")
             if size is not None:
-                person = _fit(load_image(person), size)
+                person = fit(load_image(person), size)
             person = self.prepare_person(person, name)
         elif size is not None and person.image.size != size[::-1]:
-            person = self.prepare_person(_fit(person.image, size), person.name)
+            person = self.prepare_person(fit(person.image, size), person.name)
         garment = cloth if isinstance(cloth, Garment) else self.prepare_garment(cloth, category)
         if isinstance(cloth, Garment) and category not in ("auto", cloth.category):
             garment = self.prepare_garment(cloth.image, category)
@@ -294,19 +294,6 @@ def _check_torso(pose: Pose, mask: np.ndarray) -> None:
     radius = max(2, round(0.08 * float(np.linalg.norm(shoulders[0] - shoulders[1]))))
     if mask[max(y - radius, 0) : y + radius + 1, max(x - radius, 0) : x + radius + 1].mean() < 64:
         raise NoPersonError(_NOBODY)
-
-
-def _fit(photo: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Fit a photo into (height, width) on white, without distortion."""
-    height, width = size
-    factor = min(width / photo.width, height / photo.height)
-    inner = (max(1, round(photo.width * factor)), max(1, round(photo.height * factor)))
-    resized = photo.resize(inner, Image.Resampling.LANCZOS)
-    if inner == (width, height):
-        return resized
-    canvas = Image.new("RGB", (width, height), "white")
-    canvas.paste(resized, ((width - inner[0]) // 2, (height - inner[1]) // 2))
-    return canvas
 
 
 def _stages(

@@ -201,6 +201,16 @@ def test_closed_streams_do_no_harm(closed):
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+@pytest.mark.parametrize("words", [["assets"], ["--help"]])
+def test_a_reader_that_went_away_before(words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-m", "vto_utils", *words], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert done.returncode == 1 and done.stderr == b""
+
+
 # tryon -----------------------------------------------------------------------------------------------
 
 

@@ -177,9 +177,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             options = build_parser().parse_args(argv)
         except SystemExit as end:  # --help, --version, or a complaint already printed
-            return int(end.code or 0)
-        with _quiet():
-            return options.run(options)
+            code = int(end.code or 0)
+        else:
+            with _quiet():
+                code = options.run(options)
+        with contextlib.suppress(AttributeError, ValueError):  # there may be no stdout, or a closed one
+            sys.stdout.flush()  # here and not when Python ends, where a reader that went away is a traceback
+        return code
     except VTOError as error:
         _say(" ".join(str(error).split()))
         return 2

@@ -6,7 +6,7 @@ garment - and the warped one is laid on, behind what is in front of it. Outside 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from . import filters, labels
 from .body import ALONG, SHOULDER_ASIDE, Body, arm_chain, leg_chain, leg_radii, limb_coordinates
 from .geometry import Part
 
-_SMALL = 512  # pixels on the longer side at which regions are decided
+_LOWER = (labels.ID["pants"], labels.ID["skirt"])
 
 
 @dataclass(frozen=True)
@@ -75,109 +75,161 @@ def decide(parsing: np.ndarray, colours: np.ndarray, body: Body, layers: list[La
         parsing: uint8 HW CIHP-20 ids, small.
         colours: uint8 HWC RGB photo of the same size.
         body: measured in pixels of ``parsing``.
-        layers: the warped garment; only ``covers`` is looked at, and the alpha of its body at the same size.
+        layers: the warped garment; only ``covers`` and ``opening`` are looked at.
         category: of the new garment.
     """
-    size = parsing.shape
-    frame = body.frame
+    size, frame = parsing.shape, body.frame
     along, aside = frame.coordinates(size)
-    old_ids = labels.CATEGORIES[category]
-    if category != "dresses" and (parsing == labels.ID["dress"]).any():
-        old_ids = (*old_ids, labels.ID["dress"])
-    old = labels.select(parsing, old_ids)
-    if category == "upper_body":
-        old &= ~((parsing == labels.ID["dress"]) & (along > 1.05))
-    elif category == "lower_body":
-        old &= ~((parsing == labels.ID["dress"]) & (along < 0.8))
-    old = filters.grow(old, max(1.0, 0.012 * frame.breadth + 1))
+    torso = _Torso.of(body, along, aside)
     covers = {layer.name: layer.covers for layer in layers}
-    if category in ("upper_body", "dresses"):
+    old = _old_garment(parsing, along, category)
+    old = filters.grow(old, max(1.0, 0.012 * frame.breadth + 1))
+    tops = category in ("upper_body", "dresses")
+    if tops:
         old |= _collar(parsing, colours, along) & filters.grow(old, 0.1 * frame.breadth)
 
-    skin = np.zeros(size, bool)
-    limb = np.zeros(size, bool)
-    front = np.zeros(size, bool)
+    nowhere = np.zeros(size, bool)
+    skin, limb, front, bare_arm = nowhere.copy(), nowhere.copy(), nowhere.copy(), nowhere.copy()
     shade = np.zeros(size, np.float32)
-    right = np.interp(along, ALONG, body.right_edge)
-    left = np.interp(along, ALONG, body.left_edge)
-    inside = (aside > -right) & (aside < left) & (along > -0.3)
-    neck = (np.abs(aside) < 0.24) & (along > -0.45) & (along < 0.1)
-    tops = np.interp(np.abs(aside), SHOULDER_ASIDE, body.shoulder_rise) * -frame.breadth / frame.torso
-    shoulders = (np.abs(aside) < 0.48) & (along > tops) & (along < 0.25)
-
-    on_any_arm = np.zeros(size, bool)
-    sleeve_zone = np.zeros(size, bool)
-    if category in ("upper_body", "dresses"):
-        skin |= (inside & (along < 1.02) & (along > tops)) | neck | shoulders
+    if tops:
+        neck = (np.abs(aside) < 0.24) & (along > -0.45) & (along < 0.1)
+        shoulders = (np.abs(aside) < 0.48) & (along > torso.top) & (along < 0.25)
+        skin |= (torso.inside & (along < 1.02) & (along > torso.top)) | neck | shoulders
+        arms = [_arm(parsing, body, torso, side, covers.get(side, 0.0), old) for side in ("right", "left")]
+        for arm in arms:
+            skin |= arm.skin
+            limb |= arm.limb
+            front |= arm.front
+            shade = np.maximum(shade, arm.shade)
+            old |= arm.hidden
+        near = np.logical_or.reduce([arm.near for arm in arms])
+        bare_arm = limb | (near & ~np.logical_or.reduce([arm.sleeve for arm in arms]))
+    if category != "upper_body":
         for side in ("right", "left"):
-            chain, radii = body.arms[side]
-            if len(chain) < 2:
-                continue
-            distance, fraction = limb_coordinates(chain, radii, size)
-            on_arm = distance < 1.0
-            skin |= on_arm & (along > tops)
-            fade = np.clip((fraction - 0.05) / 0.3, 0, 1)  # the shoulder is round on top, not at its sides
-            shade = np.where(on_arm, np.maximum(shade, fade * distance**2), shade)
-            end = covers.get(side, 0.0)
-            hand = arm_chain(body.pose, frame, side)
-            if len(hand) == 4:  # an old sleeve may reach over the hand
-                skin |= limb_coordinates(hand[2:], (0.09 * frame.breadth,) * 2, size)[0] < 1
-            # An arm lies in front of the body of the garment, but the shoulder is under it.
-            aside_of_body = np.where(aside < 0, -aside - right, aside - left) > -0.5 * np.clip(fraction - 0.3, 0, 0.5)
-            limb |= on_arm & (fraction > end) & (fraction > 0.12) & aside_of_body & old
-            on_any_arm |= distance < 1.6
-            sleeve_zone |= (distance < 1.6) & (fraction < end)
-            arm = parsing == labels.ID[f"{side}-arm"]
-            wide = distance < 2.2
-            front |= arm & (fraction > 0.2) & wide
-            if end > 0:  # skin that the new sleeve hides and does not happen to lie under it
-                old |= arm & wide & (fraction < end - 0.02) & (distance > 0.6)
-    if category in ("lower_body", "dresses"):
-        for side in ("right", "left"):
-            chain = leg_chain(body.pose, side)[:3]
-            if len(chain) < 2:
-                continue
-            distance, fraction = limb_coordinates(chain, leg_radii(body)[: len(chain)], size)
-            on_leg = (distance < 1.0) & (along > 0.9)
-            skin |= on_leg & (fraction > covers.get(side, 0.0) - 0.03)
-            shade = np.where(on_leg & (fraction > 0.1), np.maximum(shade, distance**2), shade)
-            end = covers.get(side, 0.0)
-            leg = parsing == labels.ID[f"{side}-leg"]
-            if end > 0:
-                old |= leg & (fraction < end - 0.02) & (distance > 0.6)
+            leg = _leg(parsing, body, along, side, covers.get(side, 0.0))
+            skin |= leg.skin
+            shade = np.maximum(shade, leg.shade)
+            old |= leg.hidden
         if category == "lower_body":
-            skin |= inside & (along > 0.5) & (along < 1.1)
+            skin |= torso.inside & (along > 0.5) & (along < 1.1)
 
-    lower_seen = labels.select(parsing, (labels.ID["pants"], labels.ID["skirt"]))
-    lower = np.zeros(size, bool)
-    if category == "upper_body" and lower_seen.any():
+    lower = nowhere.copy()
+    if category == "upper_body" and labels.select(parsing, _LOWER).any():
         waist = body.waist if body.waist is not None else 0.9
-        lower = inside & (along > max(0.85, min(waist, 1.0))) & old & ~limb
+        lower = torso.inside & (along > max(0.85, min(waist, 1.0))) & old & ~limb
         skin &= ~lower
     # Slivers between an arm and the body are no view of the background.
     sliver = 0.06 * frame.breadth
     skin |= filters.grow(filters.grow(skin, sliver), -sliver) & ~lower
     head = labels.select(parsing, (labels.ID["hair"], labels.ID["face"]))
     background = old & ~skin & ~lower & ~filters.grow(head, 2)
-    slit = 0.07 if category == "upper_body" else 0.015  # between two legs there is a gap
-    snug = np.zeros(size, bool)
-    beyond = np.zeros(size, bool)
+
+    snug, beyond = nowhere.copy(), nowhere.copy()
     if category == "upper_body":
-        # The line of the shoulders and the sides of the chest belong to a top that has sleeves; the sides to any.
-        bare = limb | (on_any_arm & ~sleeve_zone)
-        opening = max((layer.opening for layer in layers), default=0.0)
-        sides = (along > 0.25) & (np.abs(aside) > 0.25) & (np.abs(aside) < 0.5)
-        sides &= (aside > -right - 0.1) & (aside < left + 0.1)
-        yoke = (
-            (along < 0.3) & (np.abs(aside) > opening + 0.04) & (np.abs(aside) < 0.6)
-            if covers.get("right", 0) > 0
-            else np.zeros(size, bool)
-        )
-        snug = old & ((sides & ~bare) | yoke) & (parsing > 0)
         if body.waist is not None:
             beyond = along > body.waist + 0.07
-            snug &= ~beyond
+        # The sides of the chest belong to any top, the line of the shoulders to one that has sleeves.
+        sides = (along > 0.25) & (np.abs(aside) > 0.25) & (np.abs(aside) < 0.5) & torso.near & ~bare_arm
+        opening = max((layer.opening for layer in layers), default=0.0)
+        yoke = (along < 0.3) & (np.abs(aside) > opening + 0.04) & (np.abs(aside) < 0.6) & (covers.get("right", 0) > 0)
+        snug = old & (sides | yoke) & (parsing > 0) & ~beyond
+    slit = 0.07 if category == "upper_body" else 0.015  # between two legs there is a gap
     return Regions(old, skin & old, background, lower, snug, beyond, limb, front, slit, shade)
+
+
+@dataclass(frozen=True)
+class _Torso:
+    """Where the torso is: inside its outline, near it, and the height of its shoulders (in torso lengths)."""
+
+    along: np.ndarray
+    beside: np.ndarray
+    inside: np.ndarray
+    near: np.ndarray
+    top: np.ndarray
+
+    @classmethod
+    def of(cls, body: Body, along: np.ndarray, aside: np.ndarray) -> _Torso:
+        right, left = np.interp(along, ALONG, body.right_edge), np.interp(along, ALONG, body.left_edge)
+        beside = np.where(aside < 0, -aside - right, aside - left)  # breadths outside the outline
+        rise = np.interp(np.abs(aside), SHOULDER_ASIDE, body.shoulder_rise)
+        top = rise * -body.frame.breadth / body.frame.torso
+        return cls(along, beside, (beside < 0) & (along > -0.3), beside < 0.1, top)
+
+
+@dataclass(frozen=True)
+class _Limb:
+    """Places on and around one limb; bool HW, ``shade`` float32.
+
+    Attributes:
+        skin: the limb. limb: its part that lies in front of the new garment. front: bare skin in front of the
+            torso. hidden: bare skin that the new garment hides and does not happen to cover. near: within
+            reach of the limb. sleeve: the part of that which is under the new sleeve. shade: see Regions.
+    """
+
+    skin: np.ndarray
+    limb: np.ndarray
+    front: np.ndarray
+    hidden: np.ndarray
+    near: np.ndarray
+    sleeve: np.ndarray
+    shade: np.ndarray
+
+    @classmethod
+    def missing(cls, size: tuple[int, int]) -> _Limb:
+        nowhere = np.zeros(size, bool)
+        return cls(*[nowhere] * 6, np.zeros(size, np.float32))
+
+
+def _arm(parsing: np.ndarray, body: Body, torso: _Torso, side: str, covers: float, old: np.ndarray) -> _Limb:
+    chain, radii = body.arms[side]
+    if len(chain) < 2:
+        return _Limb.missing(parsing.shape)
+    distance, fraction = limb_coordinates(chain, radii, parsing.shape)
+    on_arm = distance < 1.0
+    skin = on_arm & (torso.along > torso.top)
+    hand = arm_chain(body.pose, body.frame, side)
+    if len(hand) == 4:  # an old sleeve may reach over the hand
+        skin |= limb_coordinates(hand[2:], (0.09 * body.frame.breadth,) * 2, parsing.shape)[0] < 1
+    fade = np.clip((fraction - 0.05) / 0.3, 0, 1)  # the shoulder is round on top, not at its sides
+    # An arm lies in front of the body of the garment, but the shoulder is under it.
+    over = torso.beside > -0.5 * np.clip(fraction - 0.3, 0, 0.5)
+    bare = (parsing == labels.ID[f"{side}-arm"]) & (distance < 2.2)
+    near = distance < 1.6
+    return _Limb(
+        skin=skin,
+        limb=on_arm & (fraction > covers) & (fraction > 0.12) & over & old,
+        front=bare & (fraction > 0.2),
+        hidden=bare & (fraction < covers - 0.02) & (distance > 0.6) & (covers > 0),
+        near=near,
+        sleeve=near & (fraction < covers),
+        shade=np.where(on_arm, fade * distance**2, 0).astype(np.float32),
+    )
+
+
+def _leg(parsing: np.ndarray, body: Body, along: np.ndarray, side: str, covers: float) -> _Limb:
+    chain = leg_chain(body.pose, side)[:3]
+    if len(chain) < 2:
+        return _Limb.missing(parsing.shape)
+    distance, fraction = limb_coordinates(chain, leg_radii(body)[: len(chain)], parsing.shape)
+    on_leg = (distance < 1.0) & (along > 0.9)
+    bare = parsing == labels.ID[f"{side}-leg"]
+    return replace(
+        _Limb.missing(parsing.shape),
+        skin=on_leg & (fraction > covers - 0.03),
+        hidden=bare & (fraction < covers - 0.02) & (distance > 0.6) & (covers > 0),
+        shade=np.where(on_leg & (fraction > 0.1), distance**2, 0).astype(np.float32),
+    )
+
+
+def _old_garment(parsing: np.ndarray, along: np.ndarray, category: str) -> np.ndarray:
+    """What a garment of this category takes the place of; of a dress the half that it covers."""
+    old = labels.select(parsing, labels.CATEGORIES[category])
+    dress = parsing == labels.ID["dress"]
+    if category == "upper_body":
+        old |= dress & (along <= 1.05)
+    elif category == "lower_body":
+        old |= dress & (along >= 0.8)
+    return old
 
 
 def _collar(parsing: np.ndarray, colours: np.ndarray, along: np.ndarray) -> np.ndarray:
@@ -281,7 +333,7 @@ def undress(
         soft = (_enlarge(mask, size) * allowed)[..., None]
         result = result * (1 - soft) + colours * soft
     if regions.lower.any():
-        seen = labels.select(parsing, (labels.ID["pants"], labels.ID["skirt"]))
+        seen = labels.select(parsing, _LOWER)
         cloth = _fill_at(photo, filters.grow(seen, -2), scale)
         soft = (_enlarge(regions.lower, size) * allowed)[..., None]
         result = result * (1 - soft) + cloth * soft

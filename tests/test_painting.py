@@ -12,8 +12,9 @@ from vto_utils import filters, labels, painting
 from vto_utils.agnostic import agnostic_mask
 from vto_utils.body import Body
 from vto_utils.garment import Garment
-from vto_utils.geometry import Part, plan, render
-from vto_utils.painting import Layer, Regions, compose, decide, undress
+from vto_utils.geometry import plan, render
+from vto_utils.painting import Layer, compose, undress
+from vto_utils.regions import Regions, decide
 
 CATEGORIES = tuple(labels.CATEGORIES)
 
@@ -31,13 +32,15 @@ def low_cut_top() -> Garment:
 
 @cache
 def layers(who: str, cloth: str) -> list[Layer]:
-    return [Layer.of(part, *render(part, garment(cloth), SIZE)) for part in plan(garment(cloth), body(who))]
+    return [Layer(part.name, *render(part, garment(cloth), SIZE)) for part in plan(garment(cloth), body(who))]
 
 
 def decided(who: str, cloth: str | None = None, category: str = "upper_body") -> Regions:
     category = CLOTHS[cloth] if cloth else category
     found = person(who)
-    return decide(found.parsing, np.asarray(found.image), body(who), layers(who, cloth) if cloth else [], category)
+    return decide(
+        found.parsing, np.asarray(found.image), body(who), plan(garment(cloth), body(who)) if cloth else [], category
+    )
 
 
 def allowed(who: str, category: str = "upper_body") -> np.ndarray:
@@ -58,15 +61,6 @@ def no_regions() -> Regions:
 
 
 # Deciding -------------------------------------------------------------------------------------------------
-
-
-def test_layer_takes_its_names_from_the_part() -> None:
-    points = np.zeros((3, 2))
-    part = Part("left", points, points, np.zeros((4, 4), np.uint8), points, 1.0, covers=0.3, opening=0.2)
-    colours, alpha = np.ones((5, 6, 3), np.float32), np.zeros((5, 6), np.float32)
-    layer = Layer.of(part, colours, alpha)
-    assert (layer.name, layer.covers, layer.opening) == ("left", 0.3, 0.2)
-    assert layer.colours is colours and layer.alpha is alpha
 
 
 @pytest.mark.parametrize("who", PEOPLE)
@@ -186,7 +180,7 @@ def plain_layer(box: tuple[int, int, int, int], colour: tuple[int, int, int] = (
     alpha = np.zeros(SIZE, np.float32)
     alpha[y0:y1, x0:x1] = 1
     colours = np.zeros((*SIZE, 3), np.float32) + np.float32(colour)
-    return Layer("body", colours, alpha, 0.0, 0.0)
+    return Layer("body", colours, alpha)
 
 
 def composed(given: list[Layer], regions: Regions, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

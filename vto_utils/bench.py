@@ -126,7 +126,7 @@ def measure_tryon(import_seconds: float, pairs: Sequence[Sequence[str]]) -> dict
     watch = Stopwatch()
     watch.record("import vto_utils", import_seconds)
     with watch.stage("import modules"):
-        from . import agnostic, geometry, images, painting
+        from . import agnostic, geometry, images, painting, regions
         from . import tryon as module
     with watch.stage("load models"):
         tryon = module.TryOn()
@@ -141,7 +141,7 @@ def measure_tryon(import_seconds: float, pairs: Sequence[Sequence[str]]) -> dict
         (geometry, "plan", "warp"),
         (geometry, "render", "warp"),
         (geometry.Body, "measure", "warp"),
-        (painting, "decide", "paint"),
+        (regions, "decide", "paint"),
         (painting, "undress", "paint"),
         (painting, "compose", "paint"),
     ):

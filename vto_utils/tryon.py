@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from . import agnostic, geometry, painting
+from . import agnostic, geometry, painting, regions
 from .background import BackgroundRemover
 from .body import Body
 from .errors import InputError, NoPersonError
@@ -228,15 +228,13 @@ class TryOn:
         small_pose = person.pose.scaled(small_size[0] / width, small_size[1] / height)
         small_body = Body.measure(small_pose, small)
         body = small_body.scaled(width / small_size[0])
-        layers = [
-            painting.Layer.of(part, *geometry.render(part, garment, (height, width)))
-            for part in geometry.plan(garment, body)
-        ]
+        parts = geometry.plan(garment, body)
+        layers = [painting.Layer(part.name, *geometry.render(part, garment, (height, width))) for part in parts]
         thumbnail = cv2.resize(np.asarray(person.image), small_size, interpolation=cv2.INTER_AREA)
-        regions = painting.decide(small, thumbnail, small_body, layers, garment.category)
+        places = regions.decide(small, thumbnail, small_body, parts, garment.category)
         rng = np.random.default_rng(self.seed)
-        bare, skin = painting.undress(photo, person.parsing, person.mask, body, regions, allowed, rng)
-        result, cover = painting.compose(photo, bare, skin, layers, regions, person.parsing, body, allowed)
+        bare, skin = painting.undress(photo, person.parsing, person.mask, body, places, allowed, rng)
+        result, cover = painting.compose(photo, bare, skin, layers, places, person.parsing, body, allowed)
         image = Image.fromarray(result)
         pictures = _stages(person, garment, allowed, layers, bare, image) if stages else {}
         notes = (*person.notes, *garment.notes, self.warp_reason)

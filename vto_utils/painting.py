@@ -170,7 +170,7 @@ def compose(
     # The garment throws a soft shadow on the skin beside it.
     blur = cv2.GaussianBlur(cover, (0, 0), max(1.0, 0.025 * unit))
     drop = np.float32([[1, 0, 0], [0, 1, 0.015 * unit]])
-    shadow = cv2.warpAffine(blur, drop, size[::-1]) * labels_soft(regions.skin, size)
+    shadow = cv2.warpAffine(blur, drop, size[::-1]) * _enlarge(regions.skin, size, softness=1.2)
     under = bare * (1 - 0.22 * np.clip(shadow, 0, 1))[..., None]
     result = under * (1 - cover[..., None]) + colours
     over = (limb * edge)[..., None]
@@ -211,11 +211,6 @@ def _close_gaps(
     solid = np.where(known[..., None], colours, 0)
     cloth = _fill_at(solid, known, min(1.0, 384 / max(size)))
     return colours + cloth * extra[..., None], cover + extra
-
-
-def labels_soft(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A small region at full size with a soft edge."""
-    return _enlarge(mask, size, 1.2)
 
 
 def _shading(layers: list[Layer], parsing: np.ndarray, body: Body, size: tuple[int, int]) -> dict[str, np.ndarray]:

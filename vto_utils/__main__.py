@@ -39,6 +39,7 @@ _EXAMPLES = f"""\
 examples:
   {PROG} tryon me.jpg shirt.jpg --out result.png
   {PROG} preprocess --persons people/ --cloths garments/ --out data/
+  {PROG} synth --count 100 --out synthetic/
   {PROG} assets
   {PROG} bench
 
@@ -81,12 +82,14 @@ examples:
 
 _BENCH = """\
 Measure time and peak memory on this machine, stage by stage, in a fresh process, so that the cold figures
-are cold. Without a name: tryon, a 768 x 1024 photo. Other programs running meanwhile make figures worse."""
+are cold. Without a name: tryon, a 768 x 1024 photo; synth: samples of the synthetic data set per second.
+Other programs running meanwhile make figures worse."""
 
 _BENCH_EXAMPLES = f"""\
 examples:
   {PROG} bench
-  {PROG} bench tryon --json bench.json"""
+  {PROG} bench tryon --json bench.json
+  {PROG} bench synth --workers 1 --count 10"""
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -155,6 +158,10 @@ def build_parser() -> argparse.ArgumentParser:
     preprocess.add_argument("--out", metavar="DIR", required=True, help="folder to write, made if missing")
     preprocess.set_defaults(run=run_preprocess)
 
+    from .synth import command as synth  # names and texts only
+
+    synth.add_arguments(command("synth", synth.SHORT, synth.DESCRIPTION, synth.EXAMPLES))
+
     assets = command("assets", "list and fetch the model files", _ASSETS, _ASSETS_EXAMPLES)
     assets.add_argument(
         "--fetch", nargs="*", metavar="NAME", help="fetch these, or all that a try-on needs if none is named"
@@ -164,6 +171,8 @@ def build_parser() -> argparse.ArgumentParser:
     bench = command("bench", "measure time and memory here", _BENCH, _BENCH_EXAMPLES)
     bench.add_argument("names", nargs="*", metavar="NAME", help="what to measure (default: tryon)")
     bench.add_argument("--json", metavar="FILE", help="also write the figures and the machine's data as JSON")
+    bench.add_argument("--workers", type=int, default=2, metavar="K", help="processes of synth (default: 2)")
+    bench.add_argument("--count", type=int, default=20, metavar="N", help="samples of synth per size (default: 20)")
     bench.set_defaults(run=run_bench)
     return parser
 
@@ -279,7 +288,8 @@ def run_bench(options: argparse.Namespace) -> int:
         from .images import check_writable
 
         check_writable(options.json, suffixes=None)
-    report = bench.run(options.names or ["tryon"])
+    of_synth = {"workers": options.workers, "count": options.count}
+    report = bench.run(options.names or ["tryon"], {"synth": of_synth})
     print(bench.format_report(report))
     if options.json:
         bench.write_json(report, options.json)

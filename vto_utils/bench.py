@@ -38,11 +38,14 @@ _PACKAGES = ("torch", "numpy", "pillow", "opencv-python", "onnxruntime", "rembg"
 # For everybody --------------------------------------------------------------------------------------
 
 
-def run(names: Sequence[str] = ("tryon",)) -> dict[str, Any]:
+def run(
+    names: Sequence[str] = ("tryon",), options: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> dict[str, Any]:
     """Run benchmarks one after the other.
 
     Args:
         names: keys of :data:`BENCHMARKS`.
+        options: what to call a benchmark with, by its name.
 
     Returns:
         {"machine": {...}, "benchmarks": {name: figures}}; seconds are floats, memory is in MiB or None where
@@ -55,7 +58,7 @@ def run(names: Sequence[str] = ("tryon",)) -> dict[str, Any]:
     for name in names:
         if name not in BENCHMARKS:
             raise InputError(f"There is no benchmark called {name!r}: choose one of {', '.join(BENCHMARKS)}.")
-    figures = {name: BENCHMARKS[name]() for name in names}
+    figures = {name: BENCHMARKS[name](**options.get(name, {})) for name in names}
     return {"machine": machine(), "benchmarks": figures}
 
 
@@ -84,7 +87,7 @@ def format_report(report: Mapping[str, Any]) -> str:
         "Threads: " + ", ".join(f"{name} {count}" for name, count in facts["threads"].items()),
     ]
     for name, figures in report["benchmarks"].items():
-        lines += ["", f"{name}: {figures['what']}", *_table(figures["rows"])]
+        lines += ["", f"{name}: {figures['what']}", *_table(figures)]
     return "\n".join(lines)
 
 
@@ -162,9 +165,17 @@ def measure_tryon(import_seconds: float, pairs: Sequence[Sequence[str]]) -> dict
     }
 
 
-#: name -> function without arguments that gives {"what": one line, "rows": [{"stage", "cold", "warm"}]};
-#: cold and warm are {"seconds": float, "peak_mib": float | None} or None.
-BENCHMARKS: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType({"tryon": bench_tryon})
+def bench_synth(**options: Any) -> dict[str, Any]:
+    """Samples of the synthetic data set per second; the options are those of ``synth.benchmark.measure``."""
+    from .synth import benchmark
+
+    return benchmark.measure(**options)
+
+
+#: name -> function that gives {"what": one line, "rows": [{"stage", "cold", "warm"}]}, where cold and warm are
+#: {"seconds": float, "peak_mib": float | None} or None; with "columns" beside it, a row has "stage" and these,
+#: which are numbers or None.
+BENCHMARKS: Mapping[str, Callable[..., dict[str, Any]]] = MappingProxyType({"tryon": bench_tryon, "synth": bench_synth})
 
 
 # Measuring ------------------------------------------------------------------------------------------
@@ -326,19 +337,30 @@ def _sample_pair(person: str, cloth: str, folder: Path, name: str) -> tuple[str,
 # Printing -------------------------------------------------------------------------------------------
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _table(figures: Mapping[str, Any]) -> list[str]:
+    if "columns" in figures:
+        columns = figures["columns"]
+        cells = [("stage", *columns)]
+        for row in figures["rows"]:
+            cells.append((row["stage"], *("-" if row[name] is None else f"{row[name]:.4g}" for name in columns)))
+        return _aligned(cells)
     cells = [("stage", "cold s", "peak MiB", "warm s", "peak MiB")]
-    for row in rows:
+    for row in figures["rows"]:
         line = [row["stage"]]
         for kind in ("cold", "warm"):
             figure = row[kind] or {"seconds": None, "peak_mib": None}
             line.append("-" if figure["seconds"] is None else f"{figure['seconds']:.3f}")
             line.append("-" if figure["peak_mib"] is None else f"{figure['peak_mib']:.0f}")
         cells.append(tuple(line))
+    text = _aligned(cells)
+    return [*text[:-1], text[1], text[-1]]
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table with a rule under its first one."""
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in cells]
-    rule = "-" * len(text[0])
-    return [text[0], rule, *text[1:-1], rule, text[-1]]
+    return [text[0], "-" * len(text[0]), *text[1:]]
 
 
 def _processor() -> str:

@@ -70,5 +70,6 @@ def fold_heights(style: Style, cut: Edges, pattern: Pattern, squeeze: np.ndarray
     on_arm = smoothstep(0.15, 0.6, pattern.arm)
     heights = torso * (1 - on_arm) + sleeve * on_arm
     calm = 1 - 0.6 * np.exp(-((np.maximum(cut.neck, 0) / 0.18) ** 2))
+    calm *= 1 - 0.7 * np.exp(-((np.maximum(cut.cuff, 0) / 0.2) ** 2))  # hemmed edges are stiff
     rib = 0.03 * np.sqrt(np.clip(1 - np.abs(cut.neck - 0.09) / 0.11, 0, 1))  # a collar stands a little proud
     return (heights * calm + rib).astype(np.float32)

@@ -248,7 +248,7 @@ def _grow(
         turn = turn - normal * (np.minimum((turn * normal).sum(1), 0) * touching)[:, None]
         q = p + _unit(turn) * step
         if keep_face_free:
-            low = -0.03 - hairline(q)
+            low = -0.015 - hairline(q)
             brow = (q[:, 2] > 0.62) & (q[:, 1] > 7.15) & (low > 0)
             q = q + np.where(brow, np.minimum(low, 0.3), 0)[:, None] * edge
             held = (q[:, 2] > 0.62) & (q[:, 1] > 7.15) & (low > -0.05)
@@ -517,9 +517,13 @@ def _ball(build: _Builder, body: Body, look: _Look, style: str) -> None:
         one = _unit(np.cross(ray, np.array([0.3, 0.2, 1.0])))
         return one * np.cos(turn) + np.cross(ray, one) * np.sin(turn)
 
+    def often(q: Array) -> Array:
+        edge = smoothstep(0.3, 0.05, hairline(q)) * smoothstep(0.5, 0.8, q[:, 2])
+        return 0.35 + 0.5 * smoothstep(7.0, 7.9, q[:, 1]) + 1.2 * edge * (q[:, 1] > 7.6)
+
     size = 0.20 + 0.10 * look.length
     _locks(
-        build, body, rng, count, lambda q: 0.4 + 0.6 * smoothstep(7.0, 7.9, q[:, 1]), direction,
+        build, body, rng, count, often, direction,
         lambda q: size * np.ones(len(q)), lambda q: height(q) * 0.86, width=0.17, steps=6, lift=1.1, gravity=0.2,
         comb=0.8, curl=0.045, stray=0.25,
     )  # fmt: skip
@@ -550,7 +554,7 @@ def _curtain_strands(
         rays[:, 2] += (z - q[:, 2]) * 0.9
     # no root in front of the hairline
     for _ in range(3):
-        rays[:, 2] -= 1.3 * np.maximum(0.04 - hairline(head.surface(rays)), 0)
+        rays[:, 2] -= 1.3 * np.maximum(0.015 - hairline(head.surface(rays)), 0)
     roots = head.surface(rays)
     _, normal = head.distance(roots)
     away = np.stack([np.where(np.abs(spin) < 1, 1.3 * spin, side), np.full(count, 0.1), 0 * x], 1)
@@ -839,8 +843,8 @@ def _carry(body: Body, points: Array, nodes: Array) -> Array:
 
 
 def hair_weights(body: Body, points: Array) -> tuple[Array, Array]:
-    """Bones (N, 4) and weights (N, 4) of hair at points (N, 3) of the standard body: the head, further down the chest, so
-    that long hair rests there when the head turns."""
+    """Bones (N, 4) and weights (N, 4) of hair at points (N, 3) of the standard body: the head, and further down the
+    chest, so that long hair rests there when the head turns."""
     y = points[:, 1]
     head = smoothstep(5.35, 6.75, y)
     neck = smoothstep(4.9, 6.0, y) * (1 - head)

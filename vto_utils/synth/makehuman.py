@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
+from scipy.spatial import cKDTree
 
 from .body import Body
 from .hair import HairMesh, hair_weights
@@ -24,7 +25,6 @@ from .people import LONG_HAIR, Identity
 from .skin import STANDARD, base_tone, paint_photo, smoothstep
 
 TEXTURE_SIDE = 512  # of hair
-SKIN_SIDE = 1024  # skins are kept at this size at most
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ class MakeHumanAssets:
         self._kept = np.full(int(body.data["original"].max()) + 1, -1)
         self._kept[body.data["original"]] = np.arange(body.count)
         self._notes: list[str] = []
+        self._photos: dict[tuple[str, int], np.ndarray] = {}
         if not self.folder.is_dir():
             self._notes.append(f"{self.folder}: there is no such folder, so no assets are used.")
         self.skins = self._find_skins()
@@ -198,7 +199,7 @@ class MakeHumanAssets:
         usable, lost, heads = [], [], {}
         for proxy in proxies:
             if self._scale(proxy, vertices) is None:
-                self._notes.append(f"{proxy.name}: this hair is measured on vertices that are not kept; it is left out.")
+                self._notes.append(f"{proxy.name}: this hair is measured on vertices that are not kept; left out.")
                 continue
             good = (proxy.anchors >= 0).all(1)
             key = tuple(round(reference, 2) for _, _, reference in proxy.scale)
@@ -219,11 +220,27 @@ class MakeHumanAssets:
             if good.any():
                 placed[good] = self._fit(proxy, vertices)[good]
             usable.append(self._bind(proxy, placed, vertices, skin))
-        return tuple(sorted(usable, key=lambda proxy: proxy.name))
+        found = []
+        for proxy in sorted(usable, key=lambda proxy: proxy.name):
+            if self._hides_an_eye(proxy, vertices):
+                self._notes.append(f"{proxy.name}: this hair hides an eye and is left out.")
+            else:
+                found.append(proxy)
+        return tuple(found)
+
+    def _hides_an_eye(self, proxy: Proxy, vertices: np.ndarray) -> bool:
+        points = self._fit(proxy, vertices)[proxy.faces]  # (M, 3, 3)
+        for sign in (1, -1):
+            eye = vertices[np.unique(self.body.eyes)]
+            eye = eye[eye[:, 0] * sign > 0].mean(0)
+            a, b, c = (points[:, k, :2] - eye[:2] for k in range(3))
+            turns = [p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0] for p, q in ((a, b), (b, c), (c, a))]
+            around = ((turns[0] > 0) == (turns[1] > 0)) & ((turns[1] > 0) == (turns[2] > 0))
+            if (around & (points[:, :, 2].min(1) > eye[2])).any():
+                return True
+        return False
 
     def _bind(self, proxy: Proxy, placed: np.ndarray, vertices: np.ndarray, skin: np.ndarray) -> Proxy:
-        from scipy.spatial import cKDTree
-
         tree = cKDTree(vertices[skin[::7]])  # sparse, so that neighbours hold on to much the same skin
         distance, k = tree.query(placed, k=3, workers=1)
         weight = 1 / (distance + 0.05)
@@ -242,26 +259,34 @@ class MakeHumanAssets:
         """A photographed skin near the person's tone, recoloured to it, with painted brows, lashes and scalp.
 
         Returns:
-            (size, size, 3) float32 sRGB as `skin.skin_texture`; None without a skin of the person's sex.
+            (size, size, 3) float32 sRGB as `skin.skin_texture`; None without any skin.
         """
         male = identity.gender > 0.5
         wanted = base_tone(identity.tone, identity.undertone)
-        order = sorted(
-            (skin for skin in self.skins if skin.male == male),
-            key=lambda skin: float(np.abs(np.array(skin.colour) - wanted).sum()),
-        )
-        for skin in order:
+
+        def unlike(skin: SkinPhoto) -> float:
+            return float(np.abs(np.array(skin.colour) - wanted).sum()) + 0.3 * (skin.male != male)
+
+        for skin in sorted(self.skins, key=unlike):
             try:
-                with Image.open(skin.path) as image:
-                    photo = np.asarray(image.convert("RGB"), np.float32) / 255
+                photo = self._photo(skin, size)
             except (OSError, ValueError, SyntaxError) as error:
                 self._notes.append(f"{skin.path}: this skin cannot be read and is left out ({error}).")
                 self.skins = tuple(other for other in self.skins if other is not skin)
                 continue
-            photo = cv2.resize(photo, (size, size), interpolation=cv2.INTER_AREA if size <= len(photo) else cv2.INTER_LINEAR)
-            gain = np.clip(wanted / np.maximum(np.array(skin.colour), 0.05), 0.6, 1.6).astype(np.float32)
-            return paint_photo(identity, self.body, np.clip(photo * gain, 0, 1))
+            gain = np.clip(wanted / np.maximum(np.array(skin.colour), 0.05), 0.55, 1.7).astype(np.float32)
+            return paint_photo(identity, self.body, np.clip(photo * (gain / 255), 0, 1))
         return None
+
+    def _photo(self, skin: SkinPhoto, size: int) -> np.ndarray:
+        """(size, size, 3) uint8, kept once read."""
+        key = (skin.name, size)
+        if key not in self._photos:
+            with Image.open(skin.path) as image:
+                photo = np.asarray(image.convert("RGB"))
+            way = cv2.INTER_AREA if size <= len(photo) else cv2.INTER_LINEAR
+            self._photos[key] = cv2.resize(photo, (size, size), interpolation=way)
+        return self._photos[key]
 
     def hair(self, identity: Identity, nodes: np.ndarray, choice: int = 0) -> HairMesh | None:
         """Modelled hair in the person's colour.
@@ -274,12 +299,12 @@ class MakeHumanAssets:
         Returns:
             The mesh, or None without suitable hair.
         """
-        long = {"long", "braid", "ponytail", "bob"}
+        long = ("long", "braid", "ponytail", "bob")
 
         def suits(name: str) -> bool:
-            is_long = any(name.startswith(word) for word in long)
             wants_long = identity.hair in LONG_HAIR or identity.hair in ("bob", "lob", "ponytail", "bun")
-            return is_long == wants_long and (identity.hair in ("afro", "curls")) == name.startswith("afro")
+            curly = identity.hair in ("afro", "curls")
+            return name.startswith(long) == wants_long and name.startswith("afro") == curly
 
         proxies = [proxy for proxy in self.hairs if suits(proxy.name)]
         if not proxies:
@@ -300,7 +325,7 @@ class MakeHumanAssets:
         light = texture[..., :3].mean(2)
         seen = texture[..., 3] > 0.5
         middle = float(light[seen].mean()) if seen.any() else 0.5
-        contrast = np.clip((light - middle) * 1.6 / max(middle, 0.1), -0.7, 0.9)
+        contrast = np.clip((light - middle) * 0.9 / max(middle, 0.12), -0.45, 0.6)
         texture[..., :3] = np.clip(np.array(identity.hair_colour) * (1 + contrast[..., None]), 0.01, 0.97)
         return HairMesh(
             vertices=points.astype(np.float32),

@@ -57,9 +57,9 @@ _IRIS = {
     "dark_brown": (0.20, 0.12, 0.08),
     "brown": (0.33, 0.20, 0.12),
     "hazel": (0.42, 0.33, 0.18),
-    "green": (0.36, 0.44, 0.32),
+    "green": (0.38, 0.42, 0.31),
     "grey": (0.46, 0.52, 0.56),
-    "blue": (0.34, 0.48, 0.62),
+    "blue": (0.38, 0.47, 0.56),
 }
 _HEADS = (
     "head-oval", "head-round", "head-rectangular", "head-square", "head-triangular", "head-invertedtriangular",

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import agnostic
 from ..pose import Pose
+from .assets import load_assets
 from .backgrounds import background, sample_background
 from .body import load_body
 from .camera import expose, sample_camera
@@ -102,22 +103,25 @@ class Generator:
 
     Attributes:
         timings: seconds spent so far, by stage.
-        notes: sentences on assets that were missing or broken and are done without.
     """
 
     def __init__(self, config: SynthConfig) -> None:
         self.config = config
         self.body = load_body()
         self.timings: dict[str, float] = {}
-        self.notes: tuple[str, ...] = ()
-        self._photos = ()
+        self.assets = None if config.assets is None else load_assets(Path(config.assets))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on assets that are missing or broken and are done without."""
+        return () if self.assets is None else self.assets.notes
 
     @property
     def fingerprint(self) -> str:
         """Names everything a sample depends on besides its number."""
         config = self.config
         size = "x".join(str(n) for n in config.size)
-        assets = "none" if config.assets is None else Path(config.assets).name
+        assets = "none" if self.assets is None else self.assets.digest
         drawn = f"seed {config.seed} size {size} held-out {config.held_out:g} {config.category} assets {assets}"
         return f"vto-synth {VERSION} {drawn}"
 
@@ -133,12 +137,16 @@ class Generator:
     def _garment(self, index: int, name: str, kind: str, held_out: bool, scale: float) -> tuple[Garment, dict]:
         style = sample_style(self._stream(index, f"style {name}"), kind, held_out)
         rng = self._stream(index, f"fabric {name}")
+        photos = () if self.assets is None or self.assets.photos is None else self.assets.photos
         families = [family for family in FAMILIES if (family in HELD_OUT_FAMILIES) == held_out]
-        fabric = sample_fabric(rng, families, kind=kind, photos=self._photos)
+        fabric = sample_fabric(rng, families, kind=kind, photos=photos)
         details = sample_details(self._stream(index, f"details {name}"), kind, style.neckline, fabric=fabric)
         seed = int(self._stream(index, f"folds {name}").integers(1 << 31))
         garment = tailor(style, fabric, details, load_pattern(style.shell), scale, seed)
-        return garment, {"style": style.params(), "fabric": asdict(fabric), "details": asdict(details), "folds": seed}
+        printed = asdict(fabric)
+        if fabric.photo is not None:  # where the folder lies is nobody's business
+            printed["photo"]["path"] = Path(fabric.photo.path).relative_to(self.config.assets).as_posix()
+        return garment, {"style": style.params(), "fabric": printed, "details": asdict(details), "folds": seed}
 
     def sample(self, index: int) -> Sample:
         """Make sample ``index``: always the same one, whatever was made before."""
@@ -163,7 +171,13 @@ class Generator:
             identity = _wearer(self._stream(index, "identity"), any(womens(style) for style in styles), held_out)
             nodes = self.body.nodes(identity.body_shape())
             pose, posed = draw_pose(self._stream(index, "pose"), self.body, nodes, category)
-            figure = Figure(identity, self.body, nodes, posed, _texture_size(size))
+            people = None if self.assets is None else self.assets.people
+            rng = self._stream(index, "assets")
+            skinned, haired, choice = rng.random() < 0.6, rng.random() < 0.6, int(rng.integers(1 << 16))
+            figure = Figure(
+                identity, self.body, nodes, posed, _texture_size(size),
+                people if skinned else None, people if haired else None, choice,
+            )  # fmt: skip
             framing = sample_framing(self._stream(index, "framing"), category)
             view = camera(framing, self.body, figure.vertices, posed, size)
         with self._stage("flats"):

@@ -16,6 +16,7 @@ from .cameras import Camera
 from .flats import BACK, FRONT, Laid, sample
 from .garments import Dresser, Garment
 from .hair import hair
+from .makehuman import MakeHumanAssets
 from .mesh import vertex_normals
 from .people import Identity
 from .shading import LightSpec, Part
@@ -138,6 +139,9 @@ class Figure:
     nodes: np.ndarray
     posed: Posed
     texture_size: int = 512
+    photo_skin: MakeHumanAssets | None = None  # where to take a photographed skin from
+    photo_hair: MakeHumanAssets | None = None
+    hair_choice: int = 0
     vertices: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -149,7 +153,12 @@ class Figure:
 
     @cached_property
     def _skin(self) -> tuple[np.ndarray, np.ndarray]:
-        texture = np.ascontiguousarray(skin_texture(self.identity, self.body, self.texture_size), np.float32)
+        texture = None
+        if self.photo_skin is not None:
+            texture = self.photo_skin.skin_texture(self.identity, self.texture_size)
+        if texture is None:
+            texture = skin_texture(self.identity, self.body, self.texture_size)
+        texture = np.ascontiguousarray(texture, np.float32)
         return texture, _corners(self.body.texture, self.body.texture_faces)
 
     @cached_property
@@ -174,8 +183,11 @@ class Figure:
                 np.full(len(balls.faces), ID["face"], np.uint8), shading.EYE,
             )
         )  # fmt: skip
-        rest = self.nodes
-        locks = hair(self.identity, self.body, rest)
+        locks = None
+        if self.photo_hair is not None:
+            locks = self.photo_hair.hair(self.identity, self.nodes, self.hair_choice)
+        if locks is None:
+            locks = hair(self.identity, self.body, self.nodes)
         if locks is not None:
             points = skin(locks.vertices, self.posed, locks.weight_bones, locks.weights)
             tips = skin(locks.vertices + 0.1 * locks.normals, self.posed, locks.weight_bones, locks.weights)

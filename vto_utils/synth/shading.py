@@ -60,12 +60,12 @@ def sample_light(rng: np.random.Generator) -> LightSpec:
     side = float(rng.choice([-1.0, 1.0]))
     return LightSpec(
         key=(side * float(rng.uniform(0.1, 0.9)), float(rng.uniform(0.35, 1.0)), 1.0),
-        key_strength=float(rng.uniform(0.4, 0.85)),
+        key_strength=float(rng.uniform(0.42, 0.82)),
         warmth=float(rng.normal(0, 0.03)),
         softness=float(rng.uniform(2.0, 7.0)),
         fill=(-side * 0.8, float(rng.uniform(0.1, 0.4)), 0.9),
-        fill_strength=float(rng.uniform(0.1, 0.3)),
-        ambient=float(rng.uniform(0.34, 0.52)),
+        fill_strength=float(rng.uniform(0.06, 0.22)),
+        ambient=float(rng.uniform(0.26, 0.42)),
     )
 
 

@@ -119,13 +119,14 @@ def _compose(maps, texels, out, base, slope, red, scale, hair, beard, paint):
         b = scale[7] * m[_RED] / 255.0 + scale[1] * low2 + 2.5 * scale[2] * middle + socket * 1.2
         bristle = 0.0
         if m[_STUBBLE] > 0 and paint[5] > 0:
-            speckle = 0.75 + 1.1 * fine + 0.12 * middle
+            speckle = 0.85 + 0.9 * fine + 0.10 * middle
             bristle = min(max(m[_STUBBLE] / 255.0 * paint[5] * speckle, 0.0), 0.85)
         cover = 0.0
         tint = 1.0
         if m[_HAIRLINE] > 0:
             strand = (m[_STRAND] - 128) / 127.0
-            distance = m[_HAIRLINE] / 255.0 - 0.5 - paint[2] - paint[3] * m[_RECESS] / 255.0 + 0.020 * strand + 0.012 * fine
+            distance = m[_HAIRLINE] / 255.0 - 0.5 - paint[2] - paint[3] * m[_RECESS] / 255.0
+            distance += 0.020 * strand + 0.012 * fine
             t = min(max((distance + 0.3 * paint[1]) / paint[1], 0.0), 1.0)
             cover = t * t * (3 - 2 * t) * paint[0]
             cover = min(max(cover * (1 + paint[4] * (0.6 * strand + 0.5 * fine)), 0.0), 1.0)
@@ -206,8 +207,8 @@ def _curve(points: np.ndarray) -> np.ndarray:
 
 def _blob(p: np.ndarray, centre: tuple[float, float, float], radius: tuple[float, float, float]) -> np.ndarray:
     """A soft ellipsoid on both sides of the body, 1 in its middle."""
-    q = np.stack([np.abs(p[:, 0]), p[:, 1], p[:, 2]], 1)
-    return np.exp(-(((q - np.array(centre)) / np.array(radius)) ** 2).sum(1))
+    x, y, z = np.abs(p[:, 0]) - centre[0], p[:, 1] - centre[1], p[:, 2] - centre[2]
+    return np.exp(-((x / radius[0]) ** 2) - (y / radius[1]) ** 2 - (z / radius[2]) ** 2)
 
 
 def _hands_and_feet(body: Body, nodes: np.ndarray, p: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -256,17 +257,11 @@ def _face(body: Body, vertices: np.ndarray, p: np.ndarray, n: np.ndarray, inner:
     found = seams(body)
     x, y, z = np.abs(p[:, 0]), p[:, 1], p[:, 2]
     front = (z > 1.0) & (y > 6.2) & (y < 7.8)
-    head = y > 5.9
-    part = np.flatnonzero(head)
 
     def distance(line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        d, k = cKDTree(line).query(p[part], distance_upper_bound=0.3, workers=1)
-        full = np.full(len(p), 9.0)
-        full[part] = d
-        at = np.zeros((len(p), 3))
-        good = np.isfinite(d)
-        at[part[good]] = line[k[good]]
-        return full, at
+        d, k = cKDTree(line).query(p, distance_upper_bound=0.3, workers=1)
+        far = ~np.isfinite(d)
+        return np.where(far, 9.0, d), np.where(far[:, None], 0.0, line[np.where(far, 0, k)])
 
     mouth, _ = distance(_curve(vertices[found["mouth"]]))
     rims = np.concatenate([_curve(vertices[found["eye.L"]]), _curve(vertices[found["eye.R"]])])
@@ -355,8 +350,16 @@ def skin_layout(body: Body, size: int) -> SkinLayout:
         "mouth": np.isin(label, [k for k in small if abs(middle[k][0]) < 0.1]),
         "eye": np.isin(label, [k for k in small if abs(middle[k][0]) > 0.1]),
     }
-    mask = _face(body, vertices, p, n, inner)
-    knuckles, pale, nails = _hands_and_feet(body, nodes, p, n)
+    head, ends = p[:, 1] > 5.9, (np.abs(p[:, 0]) > 3.3) | (p[:, 1] < -7.2)
+
+    def spread_out(part: np.ndarray, values: np.ndarray) -> np.ndarray:
+        full = np.zeros(len(p), np.float32)
+        full[part] = values
+        return full
+
+    face_masks = _face(body, vertices, p[head], n[head], {name: part[head] for name, part in inner.items()})
+    mask = {name: spread_out(head, values) for name, values in face_masks.items()}
+    knuckles, pale, nails = (spread_out(ends, x) for x in _hands_and_feet(body, nodes, p[ends], n[ends]))
     limb = _limb_joints(body, nodes, p, n)
     distance = hairline(p)
     scalp = (distance > -0.45) & (p[:, 1] > 6.4) & ~inner["eye"] & ~inner["mouth"]
@@ -393,7 +396,7 @@ def skin_layout(body: Body, size: int) -> SkinLayout:
     rim = np.flatnonzero((gap.ravel() > 0) & (gap.ravel() <= GUTTER))
     origin = (nearest[0].ravel()[rim] * size + nearest[1].ravel()[rim]).astype(np.int32)
     lips = np.flatnonzero(mask["lips"] > 0.01)
-    brow = np.flatnonzero(mask["brow"])
+    brow = np.flatnonzero(mask["brow"] > 0)
     freckled = _blob(p, (0.25, 7.08, 1.3), (0.42, 0.28, 0.4)) + 0.35 * sun * smoothstep(0.75, 0.95, 1 - pale)
     freckled = freckled * (distance < -0.05) * ~inner["eye"] * ~inner["mouth"] * (mask["lips"] < 0.1)
     return SkinLayout(
@@ -453,10 +456,10 @@ def _paint_spots(flat: np.ndarray, layout: SkinLayout, identity: Identity, rng: 
         return
     centre = layout.texels[candidates]
     y, x = np.divmod(centre, size)
-    radius = np.exp(rng.normal(np.log(1.25), 0.3, len(centre))) * size / 1024
-    strength = rng.uniform(0.06, 0.22, len(centre))
+    radius = np.exp(rng.normal(np.log(1.05), 0.3, len(centre))) * size / 1024
+    strength = rng.uniform(0.05, 0.18, len(centre)) * (1 - 0.4 * identity.tone)
     mole = rng.random(len(centre)) < (0.5 if identity.freckles == 0 else 0.02)
-    strength = np.where(mole, 0.35, strength)
+    strength = np.where(mole, 0.30, strength)
     reach = np.arange(-3, 4)
     dy, dx = np.meshgrid(reach, reach, indexing="ij")
     falloff = np.exp(-(dx.ravel()[None] ** 2 + dy.ravel()[None] ** 2) / (2 * np.maximum(radius, 0.45)[:, None] ** 2))

@@ -64,14 +64,14 @@ def _upper(rng: np.random.Generator) -> dict:
     # a tank top's strap starts where its neckline ends; a thin one sits half-way to the shoulder
     strap = rng.uniform(0.9, 1.25) if sleeve == "strap" else NECK_HALF[neckline] * width + rng.uniform(0.2, 0.7)
     fit = float(rng.beta(1.6, 2.2))  # 0 tight .. 1 oversized
-    wide = rng.uniform(0.06, 0.26) if sleeve in ("cap", "short", "half") else rng.uniform(0.0, 0.12)
+    wide = rng.uniform(0.04, 0.2) if sleeve in ("cap", "short", "half") else rng.uniform(0.0, 0.1)
     return dict(
         family=f"{sleeve} {neckline}",
-        loose=0.02 + 0.55 * fit,
+        loose=0.01 + 0.42 * fit,
         sleeve=sleeve,
         sleeve_length=float(rng.uniform(low, high)),
         sleeve_loose=float(wide * (0.6 + 0.8 * fit)),
-        cuff_taper=float(rng.uniform(0.0, 0.35) if SLEEVES[sleeve][1] < 0.65 else rng.uniform(0.5, 1.0)),
+        cuff_taper=float(rng.uniform(0.1, 0.6) if SLEEVES[sleeve][1] < 0.65 else rng.uniform(0.5, 1.0)),
         neckline=neckline,
         neck_width=width,
         neck_depth={"v": float(rng.uniform(0.6, 1.6)), "square": float(rng.uniform(0.2, 0.8))}.get(

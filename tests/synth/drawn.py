@@ -7,6 +7,7 @@ import time
 
 import cv2
 import numpy as np
+
 from vto_utils import labels
 from vto_utils.errors import InputError
 from vto_utils.synth.samples import Flat, Sample, SynthConfig, View
@@ -107,6 +108,13 @@ class FailingGenerator(DrawnGenerator):
         if index == 3:
             raise ZeroDivisionError("a fault")
         return super().sample(index)
+
+
+class AtOnceFailingGenerator(DrawnGenerator):
+    """Has a fault that shows at once."""
+
+    def sample(self, index: int) -> Sample:
+        raise ZeroDivisionError("a fault")
 
 
 class RefusingGenerator(DrawnGenerator):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from drawn import DrawnGenerator
 from PIL import Image
+
 from vto_utils import bench, labels
 from vto_utils.__main__ import build_parser, main
 from vto_utils.synth import benchmark, command, samples

@@ -9,6 +9,7 @@ import pytest
 import torch
 from drawn import DrawnGenerator
 from torch.utils.data import DataLoader
+
 from vto_utils.errors import InputError
 from vto_utils.synth import layout
 from vto_utils.synth.dataset import SyntheticDataset

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from drawn import (
+    AtOnceFailingGenerator,
     DrawnGenerator,
     DyingGenerator,
     FailingGenerator,
@@ -25,6 +26,7 @@ from drawn import (
     RefusingGenerator,
 )
 from PIL import Image
+
 from vto_utils import labels
 from vto_utils.errors import InputError, OutputError
 from vto_utils.pose import KEYPOINT_NAMES, from_openpose_json
@@ -439,6 +441,15 @@ def test_other_data_are_not_mixed_in(copy, change, sentence):
     with pytest.raises(OutputError, match=f"{copy} holds data made with .*{sentence}"):
         write(copy, 9, config=replace(CONFIG, **change))
     assert stamps(copy) == before
+
+
+def test_a_folder_without_samples_is_free(finished, tmp_path):
+    out = tmp_path / "set"
+    with pytest.raises(OutputError):
+        write(out, config=replace(CONFIG, seed=5), generator=AtOnceFailingGenerator)
+    assert read_dataset(out)["seed"] == 5 and read_dataset(out)["count"] == 0
+    write(out)
+    assert tree(out) == tree(finished)
 
 
 def test_another_version_is_not_mixed_in(copy):

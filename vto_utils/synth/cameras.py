@@ -64,7 +64,7 @@ _NECK, _NECK_SPREAD = 0.327, 0.026
 _TORSO, _TORSO_SPREAD = 0.426, 0.05
 _CROPS: Mapping[str, Mapping[str, float]] = {
     "upper_body": {"thighs": 0.72, "tight": 0.13, "knees": 0.15},
-    "lower_body": {"full": 0.6, "chest down": 0.25, "hips down": 0.15},
+    "lower_body": {"full": 0.74, "chest down": 0.18, "hips down": 0.08},
     "dresses": {"full": 0.62, "knees": 0.18, "calves": 0.2},
 }
 

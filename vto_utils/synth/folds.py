@@ -34,7 +34,7 @@ def fold_heights(style: Style, cut: Edges, pattern: Pattern, squeeze: np.ndarray
     x, y, z = pattern.points.T
     side = np.sign(x)
     around = np.arctan2(x, z)
-    pinch = 1 + 5.0 * squeeze
+    pinch = np.minimum(1 + 5.0 * squeeze, 2.2)
     if style.kind == "trousers":
         leg = np.abs(x) - np.interp(y, [-7.5, -3.5, 0.3], [1.75, 1.4, 0.95])
         turn = np.arctan2(leg * side, z - 0.2)
@@ -47,7 +47,7 @@ def fold_heights(style: Style, cut: Edges, pattern: Pattern, squeeze: np.ndarray
         pulls *= smoothstep(0.2, 0.8, from_crotch)
         amount = 0.6 + 0.9 * np.clip(style.leg_loose / 0.3, 0, 1.2)
         heights = (drape * 0.09 * amount + rings * 0.075 + pulls * 0.08) * pinch
-        return heights.astype(np.float32)
+        return np.where(heights < 0, 0.5 * heights, heights).astype(np.float32)
     amount = 0.45 + 0.8 * np.clip(style.loose / 0.35, 0, 1.3)
     wander = 0.5 * one(around * 0.8 + 3, y * 0.5 + 5)
     hanging = 0.75 * one(around * 2.2 + wander + 9, y * 0.33 + 0.35 * around)
@@ -72,4 +72,5 @@ def fold_heights(style: Style, cut: Edges, pattern: Pattern, squeeze: np.ndarray
     calm = 1 - 0.6 * np.exp(-((np.maximum(cut.neck, 0) / 0.18) ** 2))
     calm *= 1 - 0.7 * np.exp(-((np.maximum(cut.cuff, 0) / 0.2) ** 2))  # hemmed edges are stiff
     rib = 0.03 * np.sqrt(np.clip(1 - np.abs(cut.neck - 0.09) / 0.11, 0, 1))  # a collar stands a little proud
+    heights = np.where(heights < 0, 0.5 * heights, heights)  # cloth folds away from the body rather than into it
     return (heights * calm + rib).astype(np.float32)

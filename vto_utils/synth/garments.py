@@ -12,7 +12,7 @@ from .body import Body, Posed, skin
 from .fabrics import FabricSpec
 from .folds import fold_heights, strain
 from .noise import Field
-from .shells import OFFSET, Pattern, Suit, tube
+from .shells import CANONICAL, OFFSET, Pattern, Suit, tube
 from .styles import ARM_LENGTH, NONE, Edges, Style, edges, looseness, smoothstep
 from .trims import Details, PanelMaps, paint
 
@@ -158,6 +158,7 @@ class Dresser:
         self.ankle = float(joint[body.bone["foot.L"], 1])
         hip = float(joint[body.bone["upperleg01.L"], 1])
         self.legs = self.base[self.base[:, 1] < hip + 0.5]
+        self._height = suit.base(body.vertices(CANONICAL))[:, 1]
         self._cones = {side: self._leg_cones(nodes, side) for side in "LR"}
         arms = [k for name, k in body.bone.items() if name.startswith(("upperarm", "lowerarm", "shoulder", "wrist"))]
         height = self.base[:, 1]
@@ -181,13 +182,20 @@ class Dresser:
             cones.append((f"{upper}.{side}", f"{lower}.{side}", np.array(radii)))
         return cones
 
-    def rest(self, garment: Garment, offset: float) -> np.ndarray:
-        """The cloth in the rest pose, (V, 3)."""
+    def rest(self, garment: Garment, offset: float, tuck: float | None, under: float | None) -> np.ndarray:
+        """The cloth in the rest pose, (V, 3); see `wear`."""
         pattern, style = garment.pattern, garment.style
         spread = pattern.to_suit(garment.loose)
         cloth = self.suit.inflate(self.base, spread, offset, rounds=16)
         if style.kind in ("top", "dress"):
             cloth = self._hang(cloth, style.loose * (1 - 0.8 * style.cinch))
+        if tuck is not None or under is not None:
+            snug = self.suit.inflate(self.base, 0.0, offset, rounds=4)
+            if under is None:
+                free = smoothstep(tuck + 0.05, tuck + 1.5, self._height)[:, None]
+            else:
+                free = smoothstep(under, under - 0.8, self._height)[:, None]
+            cloth = (snug + (cloth - snug) * free).astype(np.float32)
         points = pattern.from_suit @ cloth
         if pattern.from_tube is not None:
             rim = pattern.ring @ cloth
@@ -256,19 +264,23 @@ class Dresser:
                 cloth[push] += away[push] * (wanted[push] / np.maximum(distance[push], 0.05) - 1)[:, None]
         out = points.copy()
         out[below] = cloth
-        out[below] = 0.5 * out[below] + 0.5 * (pattern.smooth @ out)[below]
+        for _ in range(3):
+            out[below] = 0.5 * out[below] + 0.5 * (pattern.smooth @ out)[below]
         return out
 
-    def wear(self, garment: Garment, offset: float = OFFSET, folds: float = 1.0) -> Worn:
+    def wear(
+        self, garment: Garment, offset: float = OFFSET, *, tuck: float | None = None, under: float | None = None
+    ) -> Worn:
         """Dress.
 
         Args:
             garment: what.
             offset: dm, the least distance to the skin; more for what is worn over something else.
-            folds: times the usual depth of the folds.
+            tuck: height on the canonical body at which the garment is tucked into another one and lies close.
+            under: height on the canonical body from which on upwards the garment lies close, under another one.
         """
         pattern = garment.pattern
-        rest = self.rest(garment, offset)
+        rest = self.rest(garment, offset, tuck, under)
         points = skin(rest, self.posed, pattern.weight_bones, pattern.weights)
         smooth = pattern.smooth
         across, height, _ = pattern.points.T
@@ -279,7 +291,9 @@ class Dresser:
             points = self._clear_legs(points, pattern, offset)
         normals = mesh.vertex_normals(points, pattern.faces)
         squeeze = strain(rest, points, pattern)
-        heights = fold_heights(garment.style, garment.edges, pattern, squeeze, garment.seed) * folds
+        heights = fold_heights(garment.style, garment.edges, pattern, squeeze, garment.seed)
+        if under is not None:
+            heights *= smoothstep(under, under - 0.6, pattern.points[:, 1])
         points = (points + normals * heights[:, None]).astype(np.float32)
         return Worn(points, mesh.vertex_normals(points, pattern.faces))
 

@@ -110,18 +110,22 @@ class Head:
             [k for name, k in body.bone.items() if name.startswith(("lowerarm", "wrist", "finger", "upperarm02"))],
         )
         inside = (np.abs(p[:, 0]) < 0.45) & (p[:, 2] < 1.28) & (p[:, 2] > 0.6) & (p[:, 1] < 7.5) & (p[:, 1] > 6.32)
-        ear = (np.abs(p[:, 0]) > 0.72) & (p[:, 1] > 6.85) & (p[:, 1] < 7.48) & (p[:, 2] > 0.2) & (p[:, 2] < 0.66)
+        ear = (np.abs(p[:, 0]) > 0.70) & (p[:, 1] > 6.80) & (p[:, 1] < 7.50) & (p[:, 2] > 0.15) & (p[:, 2] < 0.68)
         upper = (p[:, 1] > 1.0) & ~arm & ~inside & ~ear
         self.skin = skin[upper]
         axes = [np.arange(low, high, self.STEP) for low, high in zip(self.LOW, self.HIGH, strict=True)]
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
         tree = cKDTree(self.vertices[self.skin])
-        _, k = tree.query(grid.reshape(-1, 3), workers=1)
+        reach, k = tree.query(grid.reshape(-1, 3), k=6, workers=1)
         nearest = self.skin[k]
-        away = grid.reshape(-1, 3) - self.vertices[nearest]
-        # beside the surface the distance along the normal, far away the plain one
-        flat = (away * normals[nearest]).sum(1)
-        plain = np.linalg.norm(away, axis=1) * np.where(flat < 0, -1, 1)
+        away = grid.reshape(-1, 1, 3) - self.vertices[nearest]
+        # beside the surface the distance along the normal, far away the plain one; several neighbours tell the side
+        side = np.einsum("nkc,nkc->nk", away, normals[nearest])
+        weight = 1 / (reach + 0.05) ** 2
+        within = (side * weight).sum(1) < 0
+        flat = side[:, 0]
+        plain = reach[:, 0] * np.where(within, -1, 1)
+        flat = np.where((flat < 0) == within, flat, plain)
         near = smoothstep(0.5, 0.15, np.abs(plain))
         field = (flat * near + plain * (1 - near)).reshape(grid.shape[:3])
         slope = np.gradient(field, self.STEP)
@@ -431,6 +435,15 @@ def _locks(
     build.cards(strands, wide, rng.integers(0, CELLS, len(roots)))
 
 
+def _outside(head: Head, strands: Array, gap: float = 0.03) -> Array:
+    """Strands pushed out of the body where they are nearer than ``gap``."""
+    flat = strands.reshape(-1, 3)
+    for _ in range(2):
+        distance, normal = head.distance(flat)
+        flat = flat + normal * np.maximum(gap - distance, 0)[:, None]
+    return flat.reshape(strands.shape)
+
+
 def _curled(strands: Array, rng: np.random.Generator, radius: float, turns: Array, normal: Array) -> Array:
     """Wind strands about their own path."""
     along = _unit(np.gradient(strands, axis=1))
@@ -606,7 +619,7 @@ def _curtain_strands(
         aside = np.cross(along, out)
         amount = wave * smoothstep(0.15, 0.5, t)
         strands = strands + aside * (np.sin(phase) * amount)[..., None]
-        strands = strands + out * ((1 + np.cos(phase)) * 0.4 * amount)[..., None]
+        strands = _outside(head, strands + out * ((1 + np.cos(phase)) * 0.4 * amount)[..., None])
     return strands, forward
 
 
@@ -670,7 +683,7 @@ def _long(build: _Builder, body: Body, look: _Look, style: str) -> None:
     )
     if curl:
         _, normal = build.head.distance(outer[:, 0])
-        outer = _curled(outer, rng, curl, rng.uniform(5, 8, count), normal)
+        outer = _outside(build.head, _curled(outer, rng, curl, rng.uniform(5, 8, count), normal))
     build.cards(outer, _taper(outer, 0.24 * rng.uniform(0.8, 1.3, count)), rng.integers(0, CELLS, count))
     if look.fringe > 0:
         _fringe(build, look, rng)

@@ -203,7 +203,7 @@ class MakeHumanAssets:
                 continue
             good = (proxy.anchors >= 0).all(1)
             key = tuple(round(reference, 2) for _, _, reference in proxy.scale)
-            if good.sum() > 200:
+            if good.sum() > 50:
                 fitted = self._fit(proxy, vertices)
                 base = np.c_[proxy.drawn[good], np.ones(good.sum())]
                 heads.setdefault(key, np.linalg.lstsq(base, fitted[good], rcond=None)[0])

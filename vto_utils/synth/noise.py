@@ -18,10 +18,10 @@ class Field:
     def __call__(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Values at (u, v), any shape with at most two dimensions: float32 of that shape."""
         shape = np.shape(u)
-        x = np.mod(np.asarray(u, np.float32), self.SIZE).reshape(shape if len(shape) == 2 else (-1, 1)) + 4
-        y = np.mod(np.asarray(v, np.float32), self.SIZE).reshape(x.shape) + 4
-        # cv2.remap takes at most 32767 rows
-        parts = [
-            cv2.remap(self._grid, x[k : k + 30000], y[k : k + 30000], cv2.INTER_CUBIC) for k in range(0, len(x), 30000)
-        ]
-        return np.concatenate(parts).reshape(shape)
+        columns = 512  # as a picture: cv2.remap is slow on a long column, and takes at most 32767 rows
+        rows = -(-int(np.prod(shape)) // columns)
+        place = np.zeros((2, rows * columns), np.float32)
+        place[0, : np.prod(shape)] = np.mod(np.asarray(u, np.float32), self.SIZE).ravel()
+        place[1, : np.prod(shape)] = np.mod(np.asarray(v, np.float32), self.SIZE).ravel()
+        x, y = place.reshape(2, rows, columns) + 4
+        return cv2.remap(self._grid, x, y, cv2.INTER_CUBIC).ravel()[: np.prod(shape)].reshape(shape)

@@ -57,6 +57,15 @@ def _panels(points: np.ndarray, faces: np.ndarray, facing: np.ndarray) -> tuple[
     return mesh.split(facing, faces)
 
 
+def _aligned(points: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    """Points (N, 2) moved and turned, not bent, to lie as near to ``goal`` as they can (Procrustes)."""
+    centre, middle = points.mean(0), goal.mean(0)
+    a, b = points - centre, goal - middle
+    angle = np.arctan2((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum(), (a * b).sum())
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return a @ turn.T + middle
+
+
 def _flat_panels(
     points: np.ndarray, front: np.ndarray, back: np.ndarray, start: np.ndarray, pull: np.ndarray | None
 ) -> np.ndarray:
@@ -64,8 +73,8 @@ def _flat_panels(
     flat = np.array(start, np.float64)
     used, faces = mesh.compact(front)
     flat[used] = mesh.flatten(points[used], faces, start[used], pull=None if pull is None else pull[used])
-    if pull is None:
-        flat[used] += (start[used] - flat[used]).mean(0)
+    if pull is None:  # nothing holds the panel: put it back where it started, upright
+        flat[used] = _aligned(flat[used], start[used])
     others, back_faces = mesh.compact(back)
     shared = np.isin(others, used)
     guess = flat.copy()

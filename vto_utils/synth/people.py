@@ -226,8 +226,8 @@ def sample_identity(rng: np.random.Generator, held_out: bool = False) -> Identit
     age = float(rng.beta(1.15, 2.5) * 0.85)
     origin = rng.dirichlet((0.4, 0.4, 0.4)) * 0.94 + 0.02
     weight = float(np.clip(rng.beta(6, 6.5) + 0.04 * rng.standard_normal(), 0.18, 0.85))
-    tone = origin @ np.array([0.76, 0.30, 0.17]) + rng.normal(0, 0.11)
-    if rng.random() < 0.12:
+    tone = origin @ np.array([0.80, 0.30, 0.17]) + rng.normal(0, 0.11)
+    if rng.random() < 0.15:
         tone = rng.uniform(0, 1)  # every tone with every face
     tone = float(np.clip(tone, 0, 1))
     hair_colour, brow_colour = _natural_hair(rng, origin, age)

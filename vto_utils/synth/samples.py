@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from .. import agnostic
+from ..labels import ID
 from ..pose import Pose
 from .assets import load_assets
 from .backgrounds import background, sample_background
@@ -209,8 +210,8 @@ class Generator:
                 shop = replace(shop, noise=0.3 * shop.noise, speckle=0.2 * shop.speckle)  # a table in good light
                 flat_images.append(expose(shop, self._stream(index, f"shop noise {name}"), flat.image))
         with self._stage("labels"):
-            parts, part_uv = surface(figure, view, size)
-            points = _keypoints(figure, view, [shot.depth for shot in shots], size)
+            parts, part_uv, depth = surface(figure, view, size)
+            points = _keypoints(figure, view, depth, shots[0].parse == ID["hair"])
             region = np.zeros(size, bool)
             known = Pose(np.concatenate([points[:, :2], np.ones((18, 1), np.float32)], 1))  # outside the picture too
             for shot in shots:
@@ -312,10 +313,14 @@ def _shade_on_wall(cover: np.ndarray, key: tuple[float, float, float], size: tup
     return 1 - 0.10 * cv2.resize(soft, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _keypoints(figure: Figure, view: Camera, depths: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """(18, 3): seen 1, hidden by an arm, hair or the body itself 0.5, outside the picture 0."""
+def _keypoints(figure: Figure, view: Camera, depth: np.ndarray, hair: np.ndarray) -> np.ndarray:
+    """(18, 3): seen 1, hidden by an arm, by hair or by the body itself 0.5, outside the picture 0. Clothes on a joint
+    do not hide it."""
+    height, width = depth.shape
     points = view.project(keypoints(figure.body, figure.vertices, figure.posed))
-    seen = visibility(points, depths[0], radii(figure.body, figure.nodes))
-    inside = (points[:, 0] >= 0) & (points[:, 1] >= 0) & (points[:, 0] < size[1]) & (points[:, 1] < size[0])
-    confidence = np.where(seen, 1.0, np.where(inside, 0.5, 0.0))
+    seen = visibility(points, depth, radii(figure.body, figure.nodes))
+    x, y = np.floor(points[:, 0]).astype(int), np.floor(points[:, 1]).astype(int)
+    inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    seen &= ~hair[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
+    confidence = np.where(seen & inside, 1.0, np.where(inside, 0.5, 0.0))
     return np.concatenate([points[:, :2], confidence[:, None]], 1).astype(np.float32)

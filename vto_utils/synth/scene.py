@@ -26,8 +26,9 @@ from .skin import eye_texture, eyes, skin_texture
 from .styles import Style
 
 SAMPLES = 2  # per pixel and direction
-HIDDEN = 0.18  # dm inside a garment's edge from which on the skin below is left out
-OUTER = 0.15  # dm, offset of what is worn over something else
+HIDDEN = 0.08  # dm inside a garment's edge from which on the skin below is left out
+COLLAR = 0.18  # the same at necklines, which one looks into
+OUTER = 0.18  # dm, offset of what is worn over something else
 SAME_SPOT = 0.12  # dm between two points of a garment that count as one
 LABELS = {"top": ID["upper-clothes"], "dress": ID["dress"], "trousers": ID["pants"], "skirt": ID["skirt"]}
 
@@ -63,32 +64,32 @@ def body_parts(body: Body) -> np.ndarray:
     """DensePose's part id of every face of the skin, (F,) uint8: 1 back and 2 front of the torso, 3 right and 4 left
     hand, 5 left and 6 right foot, 7/8 back and 9/10 front of the right/left thigh, 11/12 and 13/14 of the lower legs,
     15/16 and 17/18 inner and outer left/right upper arm, 19/20 and 21/22 forearm, 23/24 right and left of the head."""
-    nodes = body.nodes(CANONICAL)
-    rest = nodes[: body.count]
-    normals = vertex_normals(rest, body.faces)
-    strongest = body.weight_bones[np.arange(body.count), body.weights.argmax(1)]
-    front = normals[:, 2] >= 0
-    part = np.zeros(body.count, np.uint8)
-    for k, name in enumerate(body.bones):
-        mine = strongest == k
-        left = name.endswith("L")
-        if name.startswith(("wrist", "finger")):
-            part[mine] = 4 if left else 3
-        elif name.startswith("foot"):
-            part[mine] = 5 if left else 6
-        elif name.startswith("upperleg"):
-            part[mine] = np.where(front[mine], 10 if left else 9, 8 if left else 7)
-        elif name.startswith("lowerleg"):
-            part[mine] = np.where(front[mine], 14 if left else 13, 12 if left else 11)
-        elif name.startswith(("shoulder", "upperarm")):
-            part[mine] = np.where(front[mine], 15 if left else 16, 17 if left else 18)
-        elif name.startswith("lowerarm"):
-            part[mine] = np.where(front[mine], 19 if left else 20, 21 if left else 22)
-        elif name.startswith(("head", "neck")):
-            part[mine] = np.where(rest[mine, 0] < 0, 23, 24)
-        else:
-            part[mine] = np.where(front[mine], 2, 1)
-    return np.ascontiguousarray(part[body.faces[:, 0]])
+    rest = body.vertices(CANONICAL)
+    front = vertex_normals(rest, body.faces)[:, 2] >= 0
+
+    def parts(bone: str) -> tuple[int, int]:
+        """Of its back and of its front."""
+        left = bone.endswith("L")
+        if bone.startswith(("wrist", "finger")):
+            return (4, 4) if left else (3, 3)
+        if bone.startswith("foot"):
+            return (5, 5) if left else (6, 6)
+        if bone.startswith("upperleg"):
+            return (8, 10) if left else (7, 9)
+        if bone.startswith("lowerleg"):
+            return (12, 14) if left else (11, 13)
+        if bone.startswith(("shoulder", "upperarm")):
+            return (17, 15) if left else (18, 16)
+        if bone.startswith("lowerarm"):
+            return (21, 19) if left else (22, 20)
+        return (23, 24) if bone.startswith(("head", "neck")) else (1, 2)
+
+    table = np.array([parts(name) for name in body.bones])
+    side = np.where(np.isin(table[body.weight_bones[:, 0], 0], (23, 24)), rest[:, 0] >= 0, front).astype(int)
+    share = np.zeros((body.count, 25), np.float32)
+    for k in range(body.weights.shape[1]):
+        np.add.at(share, (np.arange(body.count), table[body.weight_bones[:, k], side]), body.weights[:, k])
+    return share[body.faces].sum(1).argmax(1).astype(np.uint8)
 
 
 @cache
@@ -107,6 +108,8 @@ class Worn:
     garment: Garment
     outer: bool = False  # worn over what it meets
     limit: np.ndarray | None = None  # (V,) dm, a further edge: what something else hides is cut away
+    tuck: float | None = None  # dm, height on the canonical body at which it is tucked in
+    under: float | None = None  # dm, height there from which on upwards it lies under something else
 
     @property
     def edge(self) -> np.ndarray:
@@ -122,11 +125,11 @@ def dress(main: Garment, other: Garment | None, tucked: bool) -> list[Worn]:
     height = bottom.pattern.points[:, 1]
     tucked = tucked and top.style.hem < bottom.style.waist - 0.3
     if tucked:
-        over = top.pattern.points[:, 1] - (bottom.style.waist - 0.25)
-        worn = [Worn(top, limit=over), Worn(bottom, outer=True)]
+        over = top.pattern.points[:, 1] - (bottom.style.waist - 0.2)
+        worn = [Worn(top, limit=over, tuck=bottom.style.waist), Worn(bottom, outer=True)]
     else:
-        covered = top.style.hem + max(top.style.hem_curve, 0) + 0.55 - height
-        worn = [Worn(top, outer=True), Worn(bottom, limit=covered)]
+        covered = top.style.hem + max(top.style.hem_curve, 0) + 0.45 - height
+        worn = [Worn(top, outer=True), Worn(bottom, limit=covered, under=top.style.hem - 0.2)]
     return worn if top is main else worn[::-1]
 
 
@@ -222,7 +225,8 @@ class Figure:
         for worn in outfit:
             garment = worn.garment
             near, distance = _under(garment.style.shell)
-            hidden |= (worn.edge[near] > HIDDEN) & (distance < 0.9)
+            deep = np.minimum(worn.edge - HIDDEN, garment.edges.neck - COLLAR)
+            hidden |= (deep[near] > 0) & (distance < 0.9)
             if garment.style.kind in ("skirt", "dress"):
                 hidden |= _legs_under(body, garment.style)
         shown = ~hidden[body.faces].all(1)
@@ -236,7 +240,8 @@ class Figure:
         places = []
         for worn in outfit:
             garment = worn.garment
-            cloth = self.dresser.wear(garment, OUTER if worn.outer else OFFSET)
+            offset = OUTER if worn.outer else OFFSET
+            cloth = self.dresser.wear(garment, offset, tuck=worn.tuck, under=worn.under)
             places.append(len(parts))
             parts.append(
                 Part(
@@ -406,8 +411,9 @@ def _pixels_per_dm(buffer: raster.Buffer, camera: Camera) -> float:
     return camera.focal / float(np.median(near)) if near.size else 1.0
 
 
-def surface(figure: Figure, camera: Camera, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The body under the clothes: (H, W) uint8 DensePose part ids and (H, W, 2) float32 texture coordinates."""
+def surface(figure: Figure, camera: Camera, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The body under the clothes: (H, W) uint8 DensePose part ids, (H, W, 2) float32 texture coordinates and
+    (H, W) float32 depth in dm, 0 in the background."""
     body = figure.body
     buffer = raster.Buffer.empty(*size)
     raster.fill(buffer, camera.project(figure.vertices), body.faces)
@@ -418,4 +424,4 @@ def surface(figure: Figure, camera: Camera, size: tuple[int, int]) -> tuple[np.n
     weight = np.concatenate([b, 1 - b.sum(1, keepdims=True)], 1)[..., None]
     place = np.zeros((*size, 2), np.float32)
     place[seen] = (corner * weight).sum(1)
-    return parts, np.clip(place, 0, 1)
+    return parts, np.clip(place, 0, 1), np.where(seen, buffer.depth, 0)

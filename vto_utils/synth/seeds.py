@@ -1,4 +1,4 @@
-"""Random streams: one per data set seed, sample and stage, so that a change in one stage leaves the others as they were."""
+"""Random streams: one per data set seed, sample and stage, so that a change in one leaves the others as they were."""
 
 from __future__ import annotations
 

@@ -38,6 +38,11 @@ class Suit:
         for _ in range(6):  # cloth bends more gently than skin
             dense = 0.5 * dense + 0.5 * (self.mean @ dense)
         self.weights = dense
+        side = {
+            sign: dense[:, [k for name, k in body.bone.items() if "leg" in name and name.endswith(end)]].sum(1)
+            for sign, end in ((1, "L"), (-1, "R"))
+        }
+        self._left, self._right = (np.flatnonzero(side[sign] > 0.4) for sign in (1, -1))
 
     def base(self, vertices: np.ndarray) -> np.ndarray:
         """The suit on a body in the rest pose, (N, 3) float32 for body vertices (V, 3), slightly smoothed."""
@@ -63,6 +68,9 @@ class Suit:
             cloth = 0.4 * cloth + 0.6 * (self.mean @ cloth)
             gap = ((cloth - base) * normals).sum(1)
             cloth += normals * np.maximum(offset - gap, 0)[:, None]
+            # trouser legs meet in the middle; they do not run into each other
+            cloth[self._left, 0] = np.maximum(cloth[self._left, 0], 0.02)
+            cloth[self._right, 0] = np.minimum(cloth[self._right, 0], -0.02)
         return cloth.astype(np.float32)
 
 

@@ -57,10 +57,10 @@ class _Loft:
 
 
 def _grid(a: int, b: int, start: int = 0) -> np.ndarray:
-    """Triangles of a grid (a, b) of vertices, seen from outside for rings that turn right when looking along."""
+    """Triangles of a grid (a, b) of vertices: a rings of b, each turning left as seen from the next one."""
     index = np.arange(a * b).reshape(a, b) + start
     one, two, three, four = index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]
-    return np.concatenate([np.stack(t, -1).reshape(-1, 3) for t in ((one, two, four), (two, three, four))])
+    return np.concatenate([np.stack(t, -1).reshape(-1, 3) for t in ((one, four, two), (two, four, three))])
 
 
 def _power(x: np.ndarray, exponent: float) -> np.ndarray:

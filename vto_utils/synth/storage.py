@@ -149,7 +149,7 @@ def _settings(config: SynthConfig) -> dict[str, Any]:
 
 
 def _check_folder(root: Path, config: SynthConfig) -> dict[str, Any] | None:
-    """What ``dataset.json`` says, None for a new folder; an error if the folder must not be written."""
+    """What ``dataset.json`` says, None if there is no sample yet; an error if the folder must not be written."""
     if root.exists() and not root.is_dir():
         raise OutputError(f"{root} is a file: choose a folder for the data set.")
     check_writable(root / records.DATASET, suffixes=None)
@@ -160,6 +160,8 @@ def _check_folder(root: Path, config: SynthConfig) -> dict[str, Any] | None:
             raise OutputError(f"{root} holds other files: choose a new or empty folder, so that nothing is mixed.")
         return None
     before = records.read_dataset(root)
+    if not any(records.finished_samples(root / split) for split in layout.SPLITS):
+        return None  # a run that was stopped before its first sample binds nobody
     differences = [
         f"{name.replace('_', '-')} {_text(before.get(name))}, not {_text(value)}"
         for name, value in _settings(config).items()

@@ -145,7 +145,7 @@ def _armhole(style: Style, points: np.ndarray, arm: np.ndarray) -> np.ndarray:
 def _straps(style: Style, points: np.ndarray, arm: np.ndarray) -> np.ndarray:
     """A bodice cut straight above the bust, held by two thin straps."""
     y, across = points[:, 1], np.abs(points[:, 0])
-    bodice = np.minimum(3.95 - 0.5 * style.neck_depth - y - 0.25 * np.abs(across - 0.75), 1.0)
+    bodice = np.minimum(4.4 - 0.3 * style.neck_depth - y - 0.25 * np.abs(across - 0.75), 1.0)
     strap = np.where(y > 3.4, 0.14 - np.abs(across - style.strap * 0.82), -1.0)
     distance = np.maximum(bodice, strap)
     under = np.where((arm > 0.4) & (y < 3.9), -1.0, distance)

@@ -172,7 +172,7 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument("names", nargs="*", metavar="NAME", help="what to measure (default: tryon)")
     bench.add_argument("--json", metavar="FILE", help="also write the figures and the machine's data as JSON")
     bench.add_argument("--workers", type=int, default=2, metavar="K", help="processes of synth (default: 2)")
-    bench.add_argument("--count", type=int, default=20, metavar="N", help="samples of synth per size (default: 20)")
+    bench.add_argument("--count", type=int, default=40, metavar="N", help="samples of synth per size (default: 40)")
     bench.set_defaults(run=run_bench)
     return parser
 

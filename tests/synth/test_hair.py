@@ -113,7 +113,8 @@ def test_same_identity_same_hair_and_seeds_differ(body: Body) -> None:
     _, _, other = made(body, hair="long_wavy", hair_seed=10)
     np.testing.assert_array_equal(one.vertices, two.vertices)
     np.testing.assert_array_equal(one.texture, two.texture)
-    assert np.abs(one.vertices - other.vertices).max() > 0.02
+    some = slice(0, 2000)  # the number of locks may differ
+    assert np.abs(one.vertices[some] - other.vertices[some]).max() > 0.02
 
 
 def test_hair_follows_the_head(body: Body) -> None:

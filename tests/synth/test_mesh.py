@@ -111,10 +111,10 @@ def test_split_cuts_where_the_value_is_zero():
     new, at = matrix @ flat, matrix @ values
     cut = at[len(u) :]
     assert len(cut) > 10
-    # linear interpolation is zero there, but for the edges that would give needles
-    small = np.abs(values[mesh.edges(faces)]).min()
-    assert np.abs(cut).max() < 0.02 * 0.2 and np.median(np.abs(cut)) < 1e-12, small
-    assert at[front].min() > -0.004 and at[back].max() < 0.004  # none crosses
+    # linear interpolation is zero there, but a fiftieth of an edge aside where that would make a needle
+    longest = np.hypot(1 / 8, 1 / 10)
+    assert np.abs(cut).max() < 0.02 * longest and np.median(np.abs(cut)) < 1e-12
+    assert at[front].min() > -0.02 * longest and at[back].max() < 0.02 * longest  # none crosses
     total = signed_areas(flat, faces).sum()
     inside, outside = signed_areas(new, front), signed_areas(new, back)
     np.testing.assert_allclose(inside.sum() + outside.sum(), total, rtol=1e-12)
@@ -199,7 +199,6 @@ def test_pins_stay_and_pulls_move():
     flat = mesh.flatten(surface, faces, start, pins=pins)
     np.testing.assert_array_equal(flat[pins], start[pins])
     assert np.abs(flat - start).max() > 0.01
-    free = mesh.flatten(surface, faces, start)
     aim = start.copy()
     corner = (u == 1) & (v == 1)
     aim[corner] += 1.0
@@ -208,4 +207,3 @@ def test_pins_stay_and_pulls_move():
         pulled = mesh.flatten(surface, faces, aim, pull=np.where(corner | (u == 0), weight, 0.0))
         distance.append(np.linalg.norm((pulled - aim)[corner]))
     assert distance[2] < 0.1 < distance[1] < distance[0]
-    assert np.isfinite(free).all()

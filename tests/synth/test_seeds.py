@@ -1,8 +1,11 @@
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 
+import vto_utils
 from vto_utils.synth.seeds import stream
 
 
@@ -30,10 +33,10 @@ def test_what_was_drawn_before_does_not_matter():
 
 def test_another_process_draws_the_same():
     code = "from vto_utils.synth.seeds import stream; print(stream(7, 11, 'identity').integers(1 << 60))"
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}
-        ).stdout
-        for seed in ("1", "2")
-    }
+    root = Path(vto_utils.__file__).parents[1]
+    told = set()
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=root)
+        told.add(done.stdout)
     assert told == {f"{stream(7, 11, 'identity').integers(1 << 60)}\n"}

@@ -130,6 +130,31 @@ def test_palms_of_dark_skin_are_lighter(body: Body, layout: SkinLayout) -> None:
     assert flat[pale].mean() > flat[arm].mean() + 0.05
 
 
+def test_age_draws_lines(body: Body) -> None:
+    fine = skin_layout(body, 512)
+    texels = fine.wrinkles[0][fine.wrinkles[1] > 0.5]
+    assert len(texels) > 50
+    plain = Identity(gender=0.0, freckles=0.0, tone=0.3)
+    young, old = (
+        skin_texture(dataclasses.replace(plain, age=age), body, 512).reshape(-1, 3)[texels].mean() for age in (0.0, 0.8)
+    )
+    assert old < young - 0.03
+
+
+def test_palms_face_the_way_fingers_curl(body: Body) -> None:
+    """The nails are on the other side of the hand than the pale palm."""
+    fine = skin_layout(body, 512)
+    pale = fine.maps[np.searchsorted(fine.texels, fine.nails[0][fine.nails[1] > 0.5]), 2]
+    assert (pale < 128).mean() > 0.8
+    # the thumb of a relaxed hand lies on the palm's side
+    nodes = body.nodes(STANDARD)
+    joint = {name: nodes[body.count + body.bone[f"{name}.L"]] for name in ("wrist", "finger1-3", "finger3-1")}
+    near = fine.position[np.linalg.norm(fine.position - (joint["wrist"] + joint["finger3-1"]) / 2, axis=1) < 0.5]
+    maps = fine.maps[np.linalg.norm(fine.position - (joint["wrist"] + joint["finger3-1"]) / 2, axis=1) < 0.5]
+    palm, back = near[maps[:, 2] > 200].mean(0), near[maps[:, 2] < 30].mean(0)
+    assert (joint["finger1-3"] - (joint["wrist"] + joint["finger3-1"]) / 2) @ (palm - back) > 0
+
+
 def test_trunk_is_plain(body: Body, layout: SkinLayout) -> None:
     """No detail where clothes are: neighbouring texels of chest and hips hardly differ."""
     flat = skin_texture(Identity(tone=0.2), body, SIZE).reshape(-1, 3)

@@ -16,7 +16,7 @@ SIZES = ((256, 192), (512, 384))  # height, width
 
 def measure(
     workers: int = 2,
-    count: int = 20,
+    count: int = 40,
     sizes: Sequence[tuple[int, int]] = SIZES,
     generator: Callable[[SynthConfig], Generator] | None = None,
 ) -> dict[str, Any]:

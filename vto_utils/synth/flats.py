@@ -42,7 +42,7 @@ class FlatSpec:
 def sample_flat(rng: np.random.Generator, kind: str, sleeve: str) -> FlatSpec:
     """Draw how a garment of this kind and sleeve lies: long sleeves mostly hang, short ones stand out a little."""
     if kind == "trousers":
-        middle = rng.uniform(-5, 4)
+        middle = rng.choice([rng.uniform(-5, -1), rng.uniform(-1, 4)], p=[0.75, 0.25])
         angles = tuple(float(np.clip(middle + rng.normal(0, 0.5), -5, 4)) for _ in range(2))
     else:
         reach = SLEEVES[sleeve][1] if kind in ("top", "dress") else 0.0

@@ -30,7 +30,7 @@ TEXTURE = (256, 512)  # rows, columns
 MARGIN = 0.06  # share of a cell left empty on either side
 PAINTED = frozenset({"bald", "shaved", "buzz"})  # styles without a mesh
 CENTRE = np.array([0.0, 7.42, 0.42])  # rays from here reach every point of the scalp once
-CLOTHED = 0.30  # dm between skin and hair on the shoulders: clothes lie between them
+CLOTHED = 0.40  # dm between skin and hair on the shoulders: clothes lie between them
 
 Array = np.ndarray
 
@@ -247,7 +247,7 @@ def _grow(
         if comb is not None:
             fall = fall + comb(p, s)
         # on the surface and on the hairline it slides
-        turn = d + fall * step
+        turn = d * (1 - 0.8 * smoothstep(5.2, 4.5, p[:, 1:2])) + fall * step  # low down it hangs straight
         turn = turn - edge * (np.minimum(turn @ edge, 0) * held)[:, None]
         turn = turn - normal * (np.minimum((turn * normal).sum(1), 0) * touching)[:, None]
         q = p + _unit(turn) * step
@@ -263,7 +263,8 @@ def _grow(
         for _ in range(2):
             distance, normal = head.distance(q)
             short = offset(q, s) - distance
-            q = q + normal * np.where(short > 0, short, hug * np.maximum(short, -0.2))[:, None]
+            back = hug * smoothstep(7.2, 7.8, q[:, 1]) * np.maximum(short, -0.25)
+            q = q + normal * np.where(short > 0, short, back)[:, None]
         touching = short > -0.08
         d = _unit(q - p)
         p = p + d * step
@@ -583,7 +584,7 @@ def _curtain_strands(
     loose = rng.normal(0, 0.06, count)
     aim = np.where(
         forward[:, None],
-        np.stack([side * (1.02 - 0.52 * frontal + loose), 4.9 + loose, 0.80 + 0.25 * frontal], 1),
+        np.stack([side * (0.94 - 0.42 * frontal + 1.5 * loose), 4.45 + loose, 0.95 + 0.2 * frontal], 1),
         np.stack([side * (0.10 + 0.55 * frontal) + loose, 5.35 + 0 * loose, -0.75 + 0.1 * frontal], 1),
     )
     gravity = 3.4
@@ -600,15 +601,17 @@ def _curtain_strands(
         neck = smoothstep(7.0, 6.5, q[:, 1])
         below = smoothstep(6.7, 6.3, q[:, 1]) * smoothstep(aim[:, 1] - 0.1, aim[:, 1] + 0.15, q[:, 1])
         below = below * smoothstep(0.08, 0.3, np.linalg.norm((aim - q)[:, [0, 2]], axis=1))
-        inwards = -np.sign(q[:, 0]) * smoothstep(0.5, 0.9, np.abs(q[:, 0])) * neck * (1 - below)
+        inwards = -np.sign(q[:, 0]) * smoothstep(0.5, 0.9, np.abs(q[:, 0])) * neck * (1 - below) * np.where(forward, 0.3, 1.0)
         inwards = inwards - np.sign(q[:, 0]) * 3.0 * smoothstep(0.95, 1.2, np.abs(q[:, 0])) * (q[:, 1] > 5.3)
-        to = _unit(aim - q) * (below * 7.0)[:, None]
+        to = aim - q
+        to[:, 1] = np.minimum(to[:, 1], -0.45)  # always on the way down
+        to = _unit(to) * (below * 7.0)[:, None]
         return np.stack([1.6 * inwards + to[:, 0], 0.5 * gravity * below + to[:, 1], to[:, 2] - 3.5 * temple], 1)
 
     size = length(share)
     if look.falls != "behind":
         size = size * (1 + 0.12 * forward)
-    strands = _grow(head, roots + normal * (root + lift) * 0.35, away, size, steps, offset, gravity=gravity, comb=comb)
+    strands = _grow(head, roots + normal * (root + lift) * 0.35, away, size, steps, offset, gravity=gravity, comb=comb, hug=0.3)
     if wave > 0:
         t = np.linspace(0, 1, steps)[None]
         run = np.cumsum(np.r_[0, np.linalg.norm(np.diff(strands, axis=1), axis=2).mean(0)])[None]
@@ -684,6 +687,9 @@ def _long(build: _Builder, body: Body, look: _Look, style: str) -> None:
     if curl:
         _, normal = build.head.distance(outer[:, 0])
         outer = _outside(build.head, _curled(outer, rng, curl, rng.uniform(5, 8, count), normal))
+    x, y = np.abs(outer[..., 0]), outer[..., 1]
+    outer = outer[~((x > 1.15) & (y > 5.3) & (y < 6.8)).any(1)]  # none sticks out over the shoulder
+    count = len(outer)
     build.cards(outer, _taper(outer, 0.24 * rng.uniform(0.8, 1.3, count)), rng.integers(0, CELLS, count))
     if look.fringe > 0:
         _fringe(build, look, rng)
@@ -790,7 +796,7 @@ def _pattern(kind: str, variant: int) -> tuple[Array, Array, Array]:
             [gaussian_filter1d(gaussian_filter1d(rng.standard_normal((rows, columns)), s, 0), s, 1) for s in (1.6, 3.2)]
         )
         blobs /= blobs.std(axis=(1, 2), keepdims=True)
-        light = 0.75 * blobs[0] + 0.5 * blobs[1]
+        light = 0.7 * blobs[0] + 0.25 * blobs[1]
     else:
         wander = 2.0 if kind == "smooth" else 5.0
         strips = [streaks(half, columns, sizes, wander) for sizes in ((0.9, 2.2, 6.0), (0.8, 1.8, 4.0))]
@@ -819,7 +825,7 @@ def _pattern(kind: str, variant: int) -> tuple[Array, Array, Array]:
     tone = 0.78 + 0.22 * smoothstep(1.0, 0.72, depth)  # roots are darker
     tone = tone * (1 + 0.16 * np.exp(-(((depth - 0.70) / 0.13) ** 2)))  # a faint band of light
     tone = tone * (1 + 0.10 * smoothstep(0.45, 0.0, depth))
-    shade = rng.uniform(-0.5, 0.5, CELLS)
+    shade = rng.uniform(-0.4, 0.4, CELLS)
     light[half:] += np.repeat(shade, cell)[None]
     return light.astype(np.float32), alpha.astype(np.float32), tone.astype(np.float32)
 
@@ -829,7 +835,7 @@ def hair_texture(identity: Identity) -> Array:
     kind = {"afro": "curly", "curls": "curly", "long_curly": "wavy", "long_wavy": "wavy"}.get(identity.hair, "smooth")
     light, alpha, tone = _pattern(kind, identity.hair_seed % 4)
     colour = np.array(identity.hair_colour, np.float32)
-    contrast = np.float32(0.15 - 0.07 * colour.mean())
+    contrast = np.float32(0.13 - 0.06 * colour.mean())
     value = np.exp(contrast * light) * tone
     warm = np.clip(light, -1, 1)
     out = np.empty((*light.shape, 4), np.float32)

@@ -174,7 +174,7 @@ def _face(rng: np.random.Generator, male: bool) -> dict[str, float]:
     smile = rng.beta(2.2, 2.2) * 0.65 + 0.08
     lift = rng.uniform(0.3, 0.55)
     tilt = rng.normal(0, 0.06)
-    wide = rng.uniform(0.0, 0.3)
+    wide = rng.uniform(0.0, 0.15)
     for side, letter, sign in (("Left", "l", 1), ("Right", "r", -1)):
         targets[f"{letter}-eye-scale-incr"] = eye
         targets[f"mouthSmile{side}"] = smile * (1 + sign * tilt)
@@ -225,7 +225,7 @@ def sample_identity(rng: np.random.Generator, held_out: bool = False) -> Identit
     male = bool(rng.random() < 0.45)
     age = float(rng.beta(1.15, 2.5) * 0.85)
     origin = rng.dirichlet((0.4, 0.4, 0.4)) * 0.94 + 0.02
-    weight = float(np.clip(rng.beta(6, 6.5) + 0.04 * rng.standard_normal(), 0.18, 0.85))
+    weight = float(np.clip(rng.beta(6, 7.2 if male else 7.8) + 0.04 * rng.standard_normal(), 0.18, 0.85))
     tone = origin @ np.array([0.80, 0.30, 0.17]) + rng.normal(0, 0.11)
     if rng.random() < 0.15:
         tone = rng.uniform(0, 1)  # every tone with every face

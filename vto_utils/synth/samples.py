@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,25 +16,20 @@ from .. import agnostic
 from ..labels import ID
 from ..pose import Pose
 from .assets import load_assets
-from .backgrounds import background, sample_background
+from .backgrounds import background
 from .body import load_body
-from .camera import expose, sample_camera
-from .cameras import Camera, camera, sample_framing
-from .fabrics import FAMILIES, HELD_OUT_FAMILIES, sample_fabric
-from .flats import Laid, lay, sample_flat
+from .camera import expose
+from .cameras import Camera, camera
+from .flats import Laid, lay
 from .garments import Garment, tailor
 from .keypoints import keypoints, radii, visibility
-from .people import Identity, sample_identity
-from .poses import draw_pose
+from .plans import GarmentPlan, Plan, draw_plan
+from .poses import rotations
 from .scene import Figure, Shot, dress, shoot, surface
 from .seeds import stream
-from .shading import sample_light
 from .shells import load_pattern
-from .trims import sample_details
-from .wardrobe import sample_style, womens
 
 VERSION = "1"  # of what is drawn: raise it when the same seed gives other samples
-CATEGORIES = {"upper_body": 0.62, "lower_body": 0.18, "dresses": 0.20}  # shares of category "all"
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,7 @@ class Sample:
     agnostic_mask: np.ndarray  # (H, W) uint8, 0 or 255
     agnostic_parse: np.ndarray  # (H, W) uint8, CIHP-20 ids
     person_mask: np.ndarray  # (H, W) uint8, 0..255, person A against the background, soft at the edge
-    params: dict  # everything drawn, as JSON takes it
+    params: dict  # everything drawn, as JSON takes it: `plans.Plan.from_dict` reads it
 
 
 class Generator:
@@ -132,114 +127,86 @@ class Generator:
         yield
         self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
 
-    def _stream(self, index: int, name: str) -> np.random.Generator:
-        return stream(self.config.seed, index, name)
-
-    def _garment(self, index: int, name: str, kind: str, held_out: bool, scale: float) -> tuple[Garment, dict]:
-        style = sample_style(self._stream(index, f"style {name}"), kind, held_out)
-        rng = self._stream(index, f"fabric {name}")
+    def plan(self, index: int) -> Plan:
+        """What sample ``index`` will show."""
         photos = () if self.assets is None or self.assets.photos is None else self.assets.photos
-        families = [family for family in FAMILIES if (family in HELD_OUT_FAMILIES) == held_out]
-        fabric = sample_fabric(rng, families, kind=kind, photos=photos)
-        details = sample_details(self._stream(index, f"details {name}"), kind, style.neckline, fabric=fabric)
-        seed = int(self._stream(index, f"folds {name}").integers(1 << 31))
-        garment = tailor(style, fabric, details, load_pattern(style.shell), scale, seed)
-        printed = asdict(fabric)
-        if fabric.photo is not None:  # where the folder lies is nobody's business
-            printed["photo"]["path"] = Path(fabric.photo.path).relative_to(self.config.assets).as_posix()
-        return garment, {"style": style.params(), "fabric": printed, "details": asdict(details), "folds": seed}
+        return draw_plan(self.config.seed, index, self.config.category, self.config.held_out, photos)
 
     def sample(self, index: int) -> Sample:
         """Make sample ``index``: always the same one, whatever was made before."""
-        config, size = self.config, self.config.size
-        rng = self._stream(index, "plan")
-        held_out = bool(rng.random() < config.held_out)
-        category = config.category
-        if category == "all":
-            category = str(rng.choice(list(CATEGORIES), p=list(CATEGORIES.values())))
-        kinds = _kinds(rng, category)
-        tucked = bool(rng.random() < 0.35)
+        with self._stage("plan"):
+            plan = self.plan(index)
+        return self.render(plan, index)
 
+    def _garment(self, plan: GarmentPlan) -> Garment:
+        scale = self.config.size[0] / 9.5  # texels per dm: about the picture's own
+        return tailor(plan.style, plan.fabric, plan.details, load_pattern(plan.style.shell), scale, plan.folds)
+
+    def _figure(self, plan: Plan) -> Figure:
+        nodes = self.body.nodes(plan.identity.body_shape())
+        people = None if self.assets is None else self.assets.people
+        return Figure(
+            plan.identity,
+            self.body,
+            nodes,
+            self.body.pose(nodes, rotations(plan.pose)),
+            _texture_size(self.config.size),
+            people if plan.photo_skin else None,
+            people if plan.photo_hair else None,
+            plan.hair_choice,
+        )
+
+    def render(self, plan: Plan, index: int = 0) -> Sample:
+        """Make the sample that a plan describes, in the configuration's size.
+
+        Args:
+            plan: of `plan`, or read from a sample's ``params``.
+            index: the number the sample is given.
+        """
+        size = self.config.size
         with self._stage("garments"):
-            scale = size[0] / 9.5  # texels per dm: about the picture's own
-            first, first_params = self._garment(index, "a", kinds[0], held_out, scale)
-            second, second_params = self._garment(index, "b", kinds[1], held_out, scale)
-            other, other_params = None, None
-            if kinds[2]:
-                other, other_params = self._garment(index, "other", kinds[2], False, scale)
-            styles = [garment.style for garment in (first, second, other) if garment is not None]
+            garments = [self._garment(plan.first), self._garment(plan.second)]
+            other = None if plan.other is None else self._garment(plan.other)
         with self._stage("person"):
-            identity = _wearer(self._stream(index, "identity"), any(womens(style) for style in styles), held_out)
-            nodes = self.body.nodes(identity.body_shape())
-            pose, posed = draw_pose(self._stream(index, "pose"), self.body, nodes, category)
-            people = None if self.assets is None else self.assets.people
-            rng = self._stream(index, "assets")
-            skinned, haired, choice = rng.random() < 0.6, rng.random() < 0.6, int(rng.integers(1 << 16))
-            figure = Figure(
-                identity, self.body, nodes, posed, _texture_size(size),
-                people if skinned else None, people if haired else None, choice,
-            )  # fmt: skip
-            framing = sample_framing(self._stream(index, "framing"), category)
-            view = camera(framing, self.body, figure.vertices, posed, size)
+            figure = self._figure(plan)
+            view = camera(plan.framing, self.body, figure.vertices, figure.posed, size)
         with self._stage("flats"):
-            flats = [
-                sample_flat(self._stream(index, f"flat {name}"), garment.style.kind, garment.style.sleeve)
-                for name, garment in (("a", first), ("b", second))
-            ]
-            laid = [lay(garment, spec, size) for garment, spec in zip((first, second), flats, strict=True)]
-        light = sample_light(self._stream(index, "light"))
+            own = (plan.first, plan.second)
+            laid = [lay(garment, one.flat, size) for garment, one in zip(garments, own, strict=True)]
         with self._stage("pictures"):
-            outfits = [dress(garment, other, tucked) for garment in (first, second)]
             shots = [
-                shoot(figure, outfit, 0, flat, view, light, size) for outfit, flat in zip(outfits, laid, strict=True)
+                shoot(figure, dress(garment, other, plan.tucked), 0, flat, view, plan.light, size)
+                for garment, flat in zip(garments, laid, strict=True)
             ]
-        with self._stage("background"):
-            wall = sample_background(self._stream(index, "background"))
-            floor = _floor(figure, view, size)
-            ground = background(wall, size, floor)
-            lens = sample_camera(self._stream(index, "camera"))
+        with self._stage("cameras"):
+            ground = background(plan.background, size, _floor(figure, view, size))
             images = []
             for shot in shots:
-                behind = ground * _shade_on_wall(shot.cover, light.key, size)[..., None]
+                behind = ground * _shade_on_wall(shot.cover, plan.light.key, size)[..., None]
                 cover = shot.cover[..., None]
                 picture = shot.colour * cover + behind * (1 - cover)
-                images.append(expose(lens, self._stream(index, "noise"), picture.astype(np.float32)))
-            flat_images = []
-            for name, flat in (("a", laid[0]), ("b", laid[1])):
-                shop = sample_camera(self._stream(index, f"shop {name}"))
-                shop = replace(shop, noise=0.3 * shop.noise, speckle=0.2 * shop.speckle)  # a table in good light
-                flat_images.append(expose(shop, self._stream(index, f"shop noise {name}"), flat.image))
+                images.append(expose(plan.camera, stream(plan.noise, 0, "person"), picture.astype(np.float32)))
+            shop = [
+                expose(one.shop, stream(plan.noise, number, "shop"), flat.image)
+                for number, (one, flat) in enumerate(zip(own, laid, strict=True))
+            ]
         with self._stage("labels"):
             parts, part_uv, depth = surface(figure, view, size)
             points = _keypoints(figure, view, depth, shots[0].parse == ID["hair"])
             region = np.zeros(size, bool)
             known = Pose(np.concatenate([points[:, :2], np.ones((18, 1), np.float32)], 1))  # outside the picture too
             for shot in shots:
-                region |= agnostic.agnostic_mask(shot.parse, known, category)
+                region |= agnostic.agnostic_mask(shot.parse, known, plan.category)
             grey = images[0].copy()
             grey[region] = 128
-        params = {
-            "index": index,
-            "category": category,
-            "identity": identity.as_dict(),
-            "pose": asdict(pose),
-            "framing": asdict(framing),
-            "light": light.params(),
-            "background": asdict(wall),
-            "camera": asdict(lens),
-            "tucked": tucked,
-            "garment_a": {**first_params, "flat": flats[0].params()},
-            "garment_b": {**second_params, "flat": flats[1].params()},
-            "other": other_params,
-        }
         return Sample(
             index=index,
-            split="test" if held_out else "train",
-            category=category,
+            split="test" if plan.held_out else "train",
+            category=plan.category,
             a=_view(images[0], shots[0]),
             b=_view(images[1], shots[1]),
-            flat_a=_flat(flat_images[0], laid[0]),
-            flat_b=_flat(flat_images[1], laid[1]),
+            flat_a=_flat(shop[0], laid[0]),
+            flat_b=_flat(shop[1], laid[1]),
             keypoints=points,
             parts=parts,
             part_uv=part_uv,
@@ -247,27 +214,16 @@ class Generator:
             agnostic_mask=np.where(region, 255, 0).astype(np.uint8),
             agnostic_parse=agnostic.agnostic_parsing(shots[0].parse, region),
             person_mask=_byte(shots[0].cover),
-            params=params,
+            params=self._params(plan),
         )
 
-
-def _kinds(rng: np.random.Generator, category: str) -> tuple[str, str, str | None]:
-    """Kinds of garment A, of garment B and of what else is worn."""
-    if category == "dresses":
-        return "dress", "dress", None
-    lower = ("trousers", "skirt")
-    if category == "upper_body":
-        return "top", "top", str(rng.choice(lower, p=[0.75, 0.25]))
-    first, second = (str(rng.choice(lower, p=[0.65, 0.35])) for _ in range(2))
-    return first, second, "top"
-
-
-def _wearer(rng: np.random.Generator, woman: bool, held_out: bool) -> Identity:
-    """Somebody, or some woman."""
-    while True:
-        identity = sample_identity(rng, held_out)
-        if identity.gender < 0.5 or not woman:
-            return identity
+    def _params(self, plan: Plan) -> dict:
+        params = plan.as_dict()
+        for name in ("first", "second", "other"):
+            photo = params[name] and params[name]["fabric"]["photo"]
+            if photo and self.config.assets is not None:  # where the folder lies is nobody's business
+                photo["path"] = Path(photo["path"]).relative_to(self.config.assets).as_posix()
+        return params
 
 
 def _texture_size(size: tuple[int, int]) -> int:

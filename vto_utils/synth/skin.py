@@ -31,9 +31,9 @@ GUTTER = 8  # texels around the islands that repeat the nearest colour
 _TONES = np.array([0.0, 0.16, 0.33, 0.5, 0.67, 0.84, 1.0])
 _TONE_COLOURS = np.array(
     [
-        (0.945, 0.825, 0.765),
-        (0.905, 0.750, 0.670),
-        (0.845, 0.660, 0.555),
+        (0.920, 0.785, 0.715),
+        (0.885, 0.725, 0.640),
+        (0.835, 0.650, 0.545),
         (0.735, 0.540, 0.425),
         (0.580, 0.405, 0.310),
         (0.420, 0.285, 0.220),
@@ -154,6 +154,7 @@ class SkinLayout:
     lash: tuple[np.ndarray, np.ndarray]  # texels, darkness
     lid: tuple[np.ndarray, np.ndarray]  # texels, cover
     nails: tuple[np.ndarray, np.ndarray]  # texels, cover
+    wrinkles: tuple[np.ndarray, np.ndarray]  # texels, depth
     freckled: np.ndarray  # (N,) float32, how much a place freckles
 
 
@@ -211,6 +212,36 @@ def _blob(p: np.ndarray, centre: tuple[float, float, float], radius: tuple[float
     return np.exp(-((x / radius[0]) ** 2) - (y / radius[1]) ** 2 - (z / radius[2]) ** 2)
 
 
+#: Lines of the ageing face as (depth, points (x, y) of the standard face's half)
+_WRINKLES = (
+    (0.7, ((0.0, 7.625), (0.15, 7.635), (0.30, 7.62), (0.42, 7.59))),
+    (0.8, ((0.0, 7.705), (0.17, 7.72), (0.32, 7.70), (0.44, 7.66))),
+    (0.6, ((0.0, 7.79), (0.16, 7.805), (0.30, 7.78))),
+    (0.7, ((0.035, 7.44), (0.045, 7.49), (0.04, 7.54))),
+    (1.0, ((0.155, 6.99), (0.21, 6.88), (0.255, 6.77), (0.265, 6.70))),
+    (0.7, ((0.245, 6.66), (0.262, 6.58), (0.262, 6.50))),
+    (0.9, ((0.20, 7.285), (0.27, 7.25), (0.36, 7.255), (0.42, 7.29))),
+    (0.5, ((0.24, 7.22), (0.32, 7.195), (0.41, 7.215))),
+    (0.7, ((0.455, 7.365), (0.52, 7.40), (0.57, 7.42))),
+    (0.7, ((0.455, 7.35), (0.53, 7.355), (0.58, 7.35))),
+    (0.6, ((0.45, 7.335), (0.51, 7.31), (0.56, 7.28))),
+)
+
+
+def _wrinkles(p: np.ndarray) -> np.ndarray:
+    """Depth (N,) 0..1 of the lines that age draws, at points (N, 3) of the face."""
+    depth = np.zeros(len(p))
+    flat = np.stack([np.abs(p[:, 0]), p[:, 1]], 1)
+    for strength, points in _WRINKLES:
+        line = np.array(points)
+        t = np.linspace(0, len(line) - 1, 24)
+        dense = np.stack([np.interp(t, np.arange(len(line)), line[:, c]) for c in range(2)], 1)
+        distance, k = cKDTree(dense).query(flat, workers=1)
+        fade = np.sin(np.pi * (0.15 + 0.7 * k / 23))
+        depth = np.maximum(depth, strength * fade * np.exp(-((distance / 0.016) ** 2)))
+    return depth * (p[:, 2] > 0.75)
+
+
 def _hands_and_feet(body: Body, nodes: np.ndarray, p: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, ...]:
     """Knuckles, palms and soles, nails: (N,) each, 0..1."""
     joints = nodes[body.count :]
@@ -218,7 +249,7 @@ def _hands_and_feet(body: Body, nodes: np.ndarray, p: np.ndarray, n: np.ndarray)
     for side, sign in (("L", 1), ("R", -1)):
         joint = {name: joints[body.bone[f"{name}.{side}"]] for name in ("wrist", "finger2-1", "finger3-1", "finger5-1")}
         along = joint["finger3-1"] - joint["wrist"]
-        palm = np.cross(joint["finger5-1"] - joint["wrist"], joint["finger2-1"] - joint["wrist"]) * -sign
+        palm = np.cross(joint["finger5-1"] - joint["wrist"], joint["finger2-1"] - joint["wrist"]) * sign
         along, palm = along / np.linalg.norm(along), palm / np.linalg.norm(palm)
         near = (p[:, 0] * sign > 3.4) & ((p - joint["wrist"]) @ along > -0.1)
         facing = n @ palm
@@ -313,7 +344,8 @@ def _face(body: Body, vertices: np.ndarray, p: np.ndarray, n: np.ndarray, inner:
     return {
         "lash": lash, "lid": np.clip(lid + 0.5 * crease, 0, 1), "crease": crease, "lips": lips, "line": line,
         "upper_lip": smoothstep(6.672, 6.69, y), "brow": brow, "along": along, "across": across, "red": red,
-        "socket": socket, "nostril": nostril, "fold": wing_fold, "beard": beard, "ears": ears,
+        "wrinkles": _wrinkles(p) * ~inside_eye * ~inner["mouth"], "socket": socket, "nostril": nostril,
+        "fold": wing_fold, "beard": beard, "ears": ears,
     }  # fmt: skip
 
 
@@ -416,6 +448,7 @@ def skin_layout(body: Body, size: int) -> SkinLayout:
         lash=window(mask["lash"]),
         lid=window(mask["lid"] * ~inner["eye"]),
         nails=window(nails),
+        wrinkles=window(mask["wrinkles"], 0.02),
         freckled=freckled.astype(np.float32),
     )
 
@@ -565,6 +598,9 @@ def skin_texture(identity: Identity, body: Body, size: int = 1024) -> np.ndarray
     _paint_spots(flat, layout, identity, rng)
     nail = n.base * np.array([1.04, 0.92, 0.92]) + 0.05
     _blend(flat, layout.nails[0], nail, layout.nails[1] * 0.65)
+    texels, depth = layout.wrinkles
+    aged = 0.06 + 0.34 * float(smoothstep(0.15, 0.7, np.float64(identity.age)))
+    _blend(flat, texels, n.base * np.array([0.66, 0.56, 0.54]), depth * aged)
     _paint_face(flat, layout, identity, n)
     np.clip(out, 0.0, 1.0, out=out)
     flat[layout.gutter[0]] = flat[layout.gutter[1]]
@@ -688,7 +724,7 @@ def eye_texture(identity: Identity, size: int = 96) -> np.ndarray:
     iris = np.array(identity.iris)[None, None] * (1.18 - 0.25 * depth + 0.10 * streak - 0.4 * lidded)[..., None]
     iris = iris * (1 - 0.6 * smoothstep(0.70, 1.0, depth))[..., None]  # limbal ring
     pink = smoothstep(28, 60, angle)[..., None]
-    white = np.array([0.80, 0.785, 0.77]) * (1 - pink) + np.array([0.66, 0.53, 0.49]) * pink
+    white = np.array([0.76, 0.745, 0.73]) * (1 - pink) + np.array([0.66, 0.53, 0.49]) * pink
     white = white * (1 - 0.38 * lidded)[..., None]
     out = white + (iris - white) * smoothstep(iris_edge + soft, iris_edge - soft, angle)[..., None]
     out = out * (1 - smoothstep(pupil_edge + soft, pupil_edge - soft, angle)[..., None] * 0.95)

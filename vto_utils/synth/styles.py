@@ -32,7 +32,7 @@ LEGS = {
     "shorts": (-3.2, -1.9),
     "bermuda": (-4.3, -3.4),
     "capri": (-6.2, -5.0),
-    "long": (-6.95, -6.5),
+    "long": (-7.1, -6.6),
 }
 SKIRTS = {"mini": (-2.6, -1.8), "knee": (-4.2, -3.0), "midi": (-5.8, -4.6), "maxi": (-6.9, -6.0)}
 
@@ -148,8 +148,8 @@ def _straps(style: Style, points: np.ndarray, arm: np.ndarray) -> np.ndarray:
     bodice = np.minimum(4.4 - 0.3 * style.neck_depth - y - 0.25 * np.abs(across - 0.75), 1.0)
     strap = np.where(y > 3.4, 0.14 - np.abs(across - style.strap * 0.82), -1.0)
     distance = np.maximum(bodice, strap)
-    under = np.where((arm > 0.4) & (y < 3.9), -1.0, distance)
-    return np.where(y > 2.2, under, np.where(arm > 0.4, -1.0, NONE))
+    distance = np.where(y > 2.2, distance, NONE)
+    return np.where(y < 4.5, np.minimum(distance, (0.42 - arm) * 1.5), distance)
 
 
 def edges(style: Style, pattern: Pattern) -> Edges:

@@ -4,6 +4,7 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -149,6 +150,19 @@ def test_loader_workers(folder, method):
         for place, index in enumerate(torch.cat([batch["index"] for batch in batches]).tolist()):
             assert index == dataset[place]["index"]
         torch.testing.assert_close(torch.cat([batch["image"] for batch in batches])[-1], dataset[-1]["image"])
+
+
+@pytest.mark.skipif("fork" not in torch.multiprocessing.get_all_start_methods(), reason="needs fork")
+def test_forked_loader_workers_after_opencv_has_used_its_threads():
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        large = np.zeros((2000, 2000, 3), np.float32)
+        cv2.warpAffine(large, np.float32([[1, 0.1, 0], [0, 1, 0]]), (2000, 2000))
+        loader = DataLoader(on_the_fly(2, fields=["parse"]), num_workers=1, multiprocessing_context="fork", timeout=30)
+        assert [batch["parse"].shape for batch in loader] == [(1, *SIZE)] * 2
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_the_generator_is_made_when_it_is_needed_and_stays_at_home():

@@ -154,24 +154,28 @@ def test_a_person_picture_is_told_in_lightness_layout_and_shares() -> None:
     assert "neck x" not in reality.person_values(image, person, garment, skin, None)
 
 
-@pytest.mark.parametrize("angle", [0, 35, 90])
-def test_sleeve_angles_are_those_of_the_drawing(angle: float) -> None:
+@pytest.mark.parametrize(("angle", "length"), [(0, 60), (35, 60), (90, 60), (50, 16)])
+def test_sleeve_angles_are_those_of_the_drawing(angle: float, length: float) -> None:
     way = np.array([np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))])
     points = {"right_underarm": (20, 40), "left_underarm": (60, 40), "right_hem": (20, 100), "left_hem": (60, 100),
               "right_neck": (33, 10), "left_neck": (47, 10), "hem": (40, 100)}  # fmt: skip
     sleeves = {}
-    for side, sign, start, length in (("right", -1, (20, 25), 60), ("left", 1, (60, 25), 16)):
+    for side, sign, start in (("right", -1, (20, 25)), ("left", 1, (60, 25))):
         middle = np.array(start) + np.linspace(0, length, 6)[:, None] * way * (sign, 1)
         across = np.array([way[1] * sign, -way[0]]) * 5
         sleeves[side] = Sleeve(middle + across, middle - across, middle)
     landmarks = Landmarks({name: np.array(place, float) for name, place in points.items()}, np.zeros((6, 2)),
                           np.zeros((6, 2)), sleeves)  # fmt: skip
     values = reality.sleeve_values(landmarks)
-    assert values["long sleeve's angle"] == pytest.approx([angle])
-    assert values["short sleeve's angle"] == pytest.approx([angle])
-    assert values["sleeve / chest"] == pytest.approx([1.5, 0.4])
-    assert values["long sleeve's cuff / chest"] == pytest.approx([0.25])
+    kind = "long" if length == 60 else "short"
+    assert values[f"{kind} sleeve's angle"] == pytest.approx([angle, angle])
+    assert values[f"{kind} sleeve's length / chest"] == pytest.approx([length / 40] * 2)
+    assert values[f"{kind} sleeve's cuff / chest"] == pytest.approx([0.25, 0.25])
     assert values["length / chest"] == pytest.approx([2.25])
+    del landmarks.sleeves["left"]
+    assert set(reality.sleeve_values(landmarks)) == {"length / chest", "hem / chest", "neck / chest"}
+    landmarks.points["hem"][1] = 12  # no garment
+    assert reality.sleeve_values(landmarks) == {}
 
 
 def test_a_flat_garment_is_told_by_its_box() -> None:
@@ -188,7 +192,7 @@ def test_a_flat_garment_is_told_by_its_box() -> None:
 # Report
 
 
-def test_distance_is_in_deviations_of_the_photographs() -> None:
+def test_distance_is_in_standard_deviations() -> None:
     real = np.random.default_rng(0).normal(10, 2, 4000)
     assert reality.distance(real, real) == 0
     assert reality.distance(real + 3, real) == pytest.approx(1.5, abs=0.05)

@@ -506,3 +506,21 @@ def test_records_are_plain_json(finished):
         assert (record["index"], record["split"]) == (index, split)
         assert record["params"]["colours"] == [[200, 40, 60], [40, 90, 200]]
         assert len(record["files"]) == FILES_EACH - 1
+
+
+# The real thing -------------------------------------------------------------------------------------
+
+
+def test_rendered_samples_are_the_same_in_every_process(tmp_path):
+    config = SynthConfig(size=(128, 96), seed=2)
+    for name, runs in (("here", [(3, 0)]), ("there", [(1, 1), (3, 2)])):
+        for count, workers in runs:
+            write_dataset(config, tmp_path / name, count, workers=workers, progress=False)
+    here, there = tree(tmp_path / "here"), tree(tmp_path / "there")
+    assert set(here) == set(there) and len(here) == 3 * FILES_EACH + 6
+    assert [path for path in here if here[path] != there[path]] == []
+    split = next(iter(tmp_path.glob("here/*/image"))).parent.name
+    index = records.finished_samples(tmp_path / "here" / split)[0]
+    fields = layout.decode(tmp_path / "here" / split, index, ("image", "garment_mask", "valid", "parse"))
+    assert fields["image"].std() > 10 and fields["garment_mask"].mean() > 0.02
+    assert fields["valid"][~fields["garment_mask"]].mean() < 0.01 and len(np.unique(fields["parse"])) >= 4

@@ -39,7 +39,7 @@ def fold_heights(style: Style, cut: Edges, pattern: Pattern, squeeze: np.ndarray
         leg = np.abs(x) - np.interp(y, [-7.5, -3.5, 0.3], [1.75, 1.4, 0.95])
         turn = np.arctan2(leg * side, z - 0.2)
         drape = one(turn * 1.1 + side * 17, y * 0.7 + turn * 0.4) * 0.5
-        knee = np.exp(-(((y + 3.5) / 0.8) ** 2)) * 0.8 + 1.1 * np.exp(-(((y - style.hem - 0.5) / 0.7) ** 2))
+        knee = np.exp(-(((y + 3.5) / 0.8) ** 2)) * 0.65 + 0.55 * np.exp(-(((y - style.hem - 0.5) / 0.7) ** 2))
         rings = two(turn * 1.3 + side * 17 + 5, y * 2.6 + turn * 0.9) * knee
         from_crotch = np.hypot(np.abs(x) - 0.15, y + 0.75)
         rays = np.arctan2(y + 0.75, np.abs(x))

@@ -601,8 +601,9 @@ def _curtain_strands(
         neck = smoothstep(7.0, 6.5, q[:, 1])
         below = smoothstep(6.7, 6.3, q[:, 1]) * smoothstep(aim[:, 1] - 0.1, aim[:, 1] + 0.15, q[:, 1])
         below = below * smoothstep(0.08, 0.3, np.linalg.norm((aim - q)[:, [0, 2]], axis=1))
-        inwards = -np.sign(q[:, 0]) * smoothstep(0.5, 0.9, np.abs(q[:, 0])) * neck * (1 - below) * np.where(forward, 0.3, 1.0)
-        inwards = inwards - np.sign(q[:, 0]) * 3.0 * smoothstep(0.95, 1.2, np.abs(q[:, 0])) * (q[:, 1] > 5.3)
+        aside = np.abs(q[:, 0])
+        inwards = smoothstep(0.5, 0.9, aside) * neck * (1 - below) * np.where(forward, 0.3, 1.0)
+        inwards = -np.sign(q[:, 0]) * (inwards + 3.0 * smoothstep(0.95, 1.2, aside) * (q[:, 1] > 5.3))
         to = aim - q
         to[:, 1] = np.minimum(to[:, 1], -0.45)  # always on the way down
         to = _unit(to) * (below * 7.0)[:, None]
@@ -611,7 +612,8 @@ def _curtain_strands(
     size = length(share)
     if look.falls != "behind":
         size = size * (1 + 0.12 * forward)
-    strands = _grow(head, roots + normal * (root + lift) * 0.35, away, size, steps, offset, gravity=gravity, comb=comb, hug=0.3)
+    starts = roots + normal * (root + lift) * 0.35
+    strands = _grow(head, starts, away, size, steps, offset, gravity=gravity, comb=comb, hug=0.3)
     if wave > 0:
         t = np.linspace(0, 1, steps)[None]
         run = np.cumsum(np.r_[0, np.linalg.norm(np.diff(strands, axis=1), axis=2).mean(0)])[None]

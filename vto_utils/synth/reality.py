@@ -27,8 +27,8 @@ What is measured, sample by sample:
     from the other's by a smooth map; what a quadratic leaves (RMS) is given in % of the picture's height.
 
 * **Statistics** of pictures: sizes, layout, colours, gradients, the angles of flat sleeves. With ``--real`` they
-  stand next to the same measures of photographs, with the Wasserstein distance in units of the photographs'
-  standard deviation. The folder may have ``real/person``, ``real/cloth`` (studio and shop photographs), ``ccp``
+  stand next to the same measures of photographs, with the Wasserstein distance in standard deviations (the mean
+  of both). The folder may have ``real/person``, ``real/cloth`` (studio and shop photographs), ``ccp``
   (street photographs with labels) and ``clothing`` (garments photographed at home); what is missing is left out.
 
 The folder given by ``--out`` gets ``report.md``, ``rows.json`` (all figures), ``statistics.png`` and sheets of the
@@ -71,6 +71,8 @@ JOINTS = tuple(f"{side}_{name}" for name in ("shoulder", "elbow", "wrist", "hip"
 #: What is asked for: name -> (least or most, value).
 WANTED = {"found": ("least", 0.97), "joints": ("most", 5.0), "iou": ("least", 0.95), "difference": ("most", 4.0)}
 _ELSEWHERE = 25.0  # % of the torso: key points this far off are of no person who is there
+_IOU, _MIRROR = "u2netp's IoU", "MediaPipe against itself mirrored, %"
+_LONG = 0.6  # breadths of the chest from which on a sleeve counts as long
 _WORST = 12
 _HEIGHT = 512  # pixels, at which pictures are compared
 _LEVELS = np.linspace(0.02, 0.98, 25)  # quantiles that stand for the pixels of one picture
@@ -365,27 +367,29 @@ def _layout_values(points: np.ndarray, size: tuple[int, int]) -> dict[str, list[
 
 
 def sleeve_values(landmarks: Landmarks) -> dict[str, list[float]]:
-    """Proportions of a flat top: lengths in breadths of the chest; angles of long sleeves in degrees from hanging
-    straight down (0) to horizontal (90)."""
+    """Proportions of a flat top: lengths in breadths of the chest; angles of its sleeves in degrees from hanging
+    straight down (0) to horizontal (90). Nothing of an outline that was not understood: two sleeves that differ by
+    a half, or a body that no garment has."""
     points = landmarks.points
     chest = float(np.linalg.norm(points["left_underarm"] - points["right_underarm"]))
-    if chest < 8:
+    length = float(points["hem"][1] - (points["left_neck"] + points["right_neck"])[1] / 2)
+    if not 0.7 * chest < length < 3.5 * chest:
         return {}
     hem = float(np.linalg.norm(points["left_hem"] - points["right_hem"]))
     neck = float(np.linalg.norm(points["left_neck"] - points["right_neck"]))
-    length = float(points["hem"][1] - (points["left_neck"] + points["right_neck"])[1] / 2)
     values = {"length / chest": [length / chest], "hem / chest": [hem / chest], "neck / chest": [neck / chest]}
+    lengths = [sleeve.length for sleeve in landmarks.sleeves.values()]
+    if len(lengths) != 2 or max(lengths) > 1.5 * min(lengths):
+        return values
+    kind = "long" if np.mean(lengths) > _LONG * chest else "short"
     for side, sign in (("right", -1), ("left", 1)):
-        if side in landmarks.sleeves:
-            sleeve = landmarks.sleeves[side]
-            middle = (sleeve.outer + sleeve.inner) / 2
-            x, y = middle[-1] - middle[0]
-            angle = float(np.degrees(np.arctan2(sign * x, y)))
-            kind = "long" if sleeve.length > 0.8 * chest else "short"
-            values.setdefault("sleeve / chest", []).append(sleeve.length / chest)
-            values.setdefault(f"{kind} sleeve's angle", []).append(angle)
-            opening = float(np.linalg.norm(sleeve.outer[-1] - sleeve.inner[-1]))
-            values.setdefault(f"{kind} sleeve's cuff / chest", []).append(opening / chest)
+        sleeve = landmarks.sleeves[side]
+        middle = (sleeve.outer + sleeve.inner) / 2
+        x, y = middle[-1] - middle[0]
+        opening = float(np.linalg.norm(sleeve.outer[-1] - sleeve.inner[-1]))
+        values.setdefault(f"{kind} sleeve's angle", []).append(float(np.degrees(np.arctan2(sign * x, y))))
+        values.setdefault(f"{kind} sleeve's length / chest", []).append(sleeve.length / chest)
+        values.setdefault(f"{kind} sleeve's cuff / chest", []).append(opening / chest)
     return values
 
 
@@ -526,6 +530,9 @@ def examine(
         row["flats"].append(overlap(alpha, mask))
         row["sheets"][f"flat{swap}"] = _cut_picture(flat, alpha, mask)
     row["values"] = _sample_values(fields, category, kinds, pose, models)
+    for group in ("tops worn", "full length"):
+        if group in row["values"]:
+            row["values"][group] |= {_IOU: [row["person"][0]], _MIRROR: shaken}
     return row
 
 
@@ -566,7 +573,8 @@ _STREET = 100
 
 
 def measure_photos(folder: Path, progress: bool = True) -> dict[str, dict[str, Any]]:
-    """Statistics of real photographs: set -> {"values": group -> name -> values, "mirror", "points"}.
+    """Statistics of real photographs: set -> {"values": group -> name -> values, "points" and
+    "count": by group}.
 
     Raises:
         InputError: the folder has none of the sets.
@@ -579,11 +587,10 @@ def measure_photos(folder: Path, progress: bool = True) -> dict[str, dict[str, A
             ("street", _street(folder / "ccp", models)),
             ("at home", _home(folder / "clothing", models)),
         ):
-            for group, values, pose, shaken in pictures:
-                entry = sets.setdefault(name, {"values": {}, "mirror": {}, "points": {}, "count": {}})
+            for group, values, pose in pictures:
+                entry = sets.setdefault(name, {"values": {}, "points": {}, "count": {}})
                 for key, found in values.items():
                     entry["values"].setdefault(group, {}).setdefault(key, []).extend(found)
-                entry["mirror"].setdefault(group, []).extend(shaken)
                 entry["count"][group] = entry["count"].get(group, 0) + 1
                 if pose:
                     entry["points"].setdefault(group, []).append(pose)
@@ -594,7 +601,7 @@ def measure_photos(folder: Path, progress: bool = True) -> dict[str, dict[str, A
     return sets
 
 
-_Picture = tuple[str, dict[str, list[float]], list, list[float]]
+_Picture = tuple[str, dict[str, list[float]], list]
 
 
 def _points(pose: Pose | None, image: np.ndarray) -> list:
@@ -616,9 +623,10 @@ def _studio(folder: Path, models: _Models) -> Iterator[_Picture]:
         values = person_values(image, alpha > 127, garment, skin, pose)
         share = values.pop("garment's share")
         kind = "dresses" if (parse == labels.ID["dress"]).any() else "upper_body"
-        yield "tops worn", values | {f"garment's share, {kind}": share}, _points(pose, image), shaken
+        values |= {f"garment's share, {kind}": share, _MIRROR: shaken}
+        yield "tops worn", values, _points(pose, image)
     for path in sorted(folder.glob("cloth/*.jpg")):
-        yield "flat tops", _read_flat(np.asarray(load_image(path)), models.reader, "upper_body", None), [], []
+        yield "flat tops", _read_flat(np.asarray(load_image(path)), models.reader, "upper_body", None), []
 
 
 def _street(folder: Path, models: _Models) -> Iterator[_Picture]:
@@ -642,7 +650,10 @@ def _street(folder: Path, models: _Models) -> Iterator[_Picture]:
             continue
         values = person_values(image, parse > 0, garment, parse == number["skin"], pose)
         share = values.pop("garment's share")
-        yield "full length", values | {f"garment's share, {kind}": share}, _points(pose, image), shaken
+        person = np.where(parse > 0, 255, 0)
+        iou = overlap(models.remover.alpha(image), person)[0]
+        values |= {f"garment's share, {kind}": share, _MIRROR: shaken, _IOU: [iou]}
+        yield "full length", values, _points(pose, image)
 
 
 def _home(folder: Path, models: _Models) -> Iterator[_Picture]:
@@ -663,7 +674,7 @@ def _home(folder: Path, models: _Models) -> Iterator[_Picture]:
                 continue
             for name in ("box: height", "box: width", "garment's share", "ground L"):  # of shops' pictures only
                 values.pop(name, None)
-            yield group, values, [], []
+            yield group, values, []
 
 
 # Report ---------------------------------------------------------------------------------------------
@@ -680,10 +691,11 @@ def pool(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, list[float]]]
 
 
 def distance(one: Sequence[float], two: Sequence[float]) -> float:
-    """Wasserstein distance of two samples in standard deviations of the second."""
+    """Wasserstein distance of two samples in standard deviations (the quadratic mean of both)."""
     from scipy.stats import wasserstein_distance
 
-    return float(wasserstein_distance(one, two) / max(float(np.std(two)), 1e-6))
+    spread = float(np.sqrt((np.var(one) + np.var(two)) / 2))
+    return float(wasserstein_distance(one, two)) / max(spread, 1e-6)
 
 
 def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -895,7 +907,7 @@ def statistics_picture(
     points: Mapping[str, Sequence],
     photos: Mapping[str, Mapping[str, Any]],
 ) -> Any:
-    """Figure of nine panels: what was made in blue, photographs in orange (studio and shop, street) and brown (home).
+    """Figure of twelve panels: what was made in blue, photographs in orange (studio and shop, street) and brown (home).
 
     Args:
         made: group -> name -> values.
@@ -904,28 +916,35 @@ def statistics_picture(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(15, 13), layout="constrained")
-    axes = figure.subplots(3, 3)
-    for axis, group in ((axes[0, 0], "tops worn"), (axes[0, 1], "full length")):
-        _scatter(axis, group, points, photos)
-        axis.set_title(f"key points: {group}", fontsize=10)
+    figure = Figure(figsize=(19, 13), layout="constrained")
+    axes = figure.subplots(3, 4)
+    for axis, group, by_torso in (
+        (axes[0, 0], "tops worn", False), (axes[0, 1], "tops worn", True), (axes[0, 2], "full length", False)
+    ):  # fmt: skip
+        _scatter(axis, group, points, photos, by_torso)
+        axis.set_title(f"key points, {group}{', in torsos from the neck' if by_torso else ''}", fontsize=10)
     panels: tuple[tuple[Any, str, tuple[tuple[str, str], ...], Any], ...] = (
-        (axes[0, 2], "garment's share of the picture",
+        (axes[0, 3], "garment's share of the picture",
          (("tops worn", "garment's share, upper_body"), ("full length", "garment's share, lower_body"),
           ("full length", "garment's share, dresses")), np.linspace(0, 0.5, 21)),
         (axes[1, 0], "flat tops: angle of long sleeves, degrees from hanging", (("flat tops", "long sleeve's angle"),),
          np.linspace(-20, 90, 23)),
-        (axes[1, 1], "flat tops: length and sleeve in breadths of the chest",
-         (("flat tops", "length / chest"), ("flat tops", "sleeve / chest")), np.linspace(0, 2.2, 23)),
-        (axes[1, 2], "garment: lightness, worn (full line) and flat",
+        (axes[1, 1], "flat tops: length (full line), long, short sleeve in breadths of the chest",
+         (("flat tops", "length / chest"), ("flat tops", "long sleeve's length / chest"),
+          ("flat tops", "short sleeve's length / chest")), np.linspace(0, 3, 25)),
+        (axes[1, 2], "garment: L, worn (full line) and flat",
          (("tops worn", "garment L"), ("flat tops", "garment L")), np.linspace(0, 100, 21)),
+        (axes[1, 3], "flat garment: a (full line), b",
+         (("flat tops", "garment a"), ("flat tops", "garment b")), np.linspace(-40, 60, 41)),
         (axes[2, 0], "skin: L (full line), a, b",
          (("tops worn", "skin L"), ("tops worn", "skin a"), ("tops worn", "skin b")), np.linspace(-5, 95, 41)),
         (axes[2, 1], "gradient: person (full line), garment worn, garment flat",
          (("tops worn", "gradient, person"), ("tops worn", "gradient, garment"), ("flat tops", "gradient, garment")),
          np.linspace(0, 8, 33)),
-        (axes[2, 2], "background: lightness, worn (full line) and flat",
+        (axes[2, 2], "background: L, worn (full line) and flat",
          (("tops worn", "ground L"), ("flat tops", "ground L")), np.linspace(40, 100, 21)),
+        (axes[2, 3], "flat tops: height (full line) and width of the picture",
+         (("flat tops", "box: height"), ("flat tops", "box: width")), np.linspace(0, 1, 21)),
     )  # fmt: skip
     for axis, title, what, bins in panels:
         for (group, name), style in zip(what, ("-", "--", ":"), strict=False):
@@ -949,18 +968,24 @@ def _steps(axis: Any, values: Sequence[float], bins: np.ndarray, colour: str, st
 _DRAWN = {"neck": "v", "shoulder": "^", "elbow": "s", "wrist": "o", "hip": "D", "ankle": "x"}
 
 
-def _scatter(axis: Any, group: str, points: Mapping[str, Sequence], photos: Mapping[str, Mapping[str, Any]]) -> None:
+def _scatter(
+    axis: Any, group: str, points: Mapping[str, Sequence], photos: Mapping[str, Mapping[str, Any]], by_torso: bool
+) -> None:
     sets = [("tab:blue", points.get(group, []))]
     sets += [("tab:orange", entry["points"].get(group, [])) for entry in photos.values()]
     for colour, poses in sets:
         if not poses:
             continue
         table = np.array(poses)
+        if by_torso:
+            torso = np.linalg.norm((table[:, 1, :2] - table[:, [8, 11], :2].mean(1)) * (0.75, 1), axis=1)
+            table[..., :2] = (table[..., :2] - table[:, 1:2, :2]) * (0.75, 1) / np.maximum(torso, 1e-6)[:, None, None]
         for name, mark in _DRAWN.items():
             rows = [k for k, full in enumerate(KEYPOINT_NAMES) if full.endswith(name)]
             x, y, known = table[:, rows].reshape(-1, 3).T
             axis.scatter(x[known > 0.3], y[known > 0.3], 7, c=colour, marker=mark, alpha=0.5, linewidths=0.6)
-    axis.set(xlim=(0, 1), ylim=(1, 0), aspect=4 / 3)
+    axis.set(**({"xlim": (-1.1, 1.1), "ylim": (1.7, -0.3), "aspect": 1} if by_torso else
+                {"xlim": (0, 1), "ylim": (1, 0), "aspect": 4 / 3}))  # fmt: skip
 
 
 # Command --------------------------------------------------------------------------------------------

@@ -94,11 +94,13 @@ def body_parts(body: Body) -> np.ndarray:
 
 @cache
 def _under(shell: str) -> tuple[np.ndarray, np.ndarray]:
-    """For every vertex of the body the nearest one of a shell, and how far away it is (dm)."""
+    """For every vertex of the body the nearest one of a shell, and how far away it is (dm); the head is far away."""
     from scipy.spatial import cKDTree
 
-    distance, near = cKDTree(load_pattern(shell).points).query(load_body().vertices(CANONICAL))
-    return near, distance
+    body = load_body()
+    distance, near = cKDTree(load_pattern(shell).points).query(body.vertices(CANONICAL))
+    strongest = body.weight_bones[np.arange(body.count), body.weights.argmax(1)]
+    return near, np.where(strongest == body.bone["head"], np.inf, distance)
 
 
 @dataclass(frozen=True)

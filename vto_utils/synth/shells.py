@@ -239,8 +239,7 @@ def tube(
         step = heights[k - 1] - heights[k]
         reach = radius - taper * step
         if slab.any():
-            middle = np.array([centre[0], flat[slab, 1].mean() * 0.5 + centre[1] * 0.5])
-            support = ((flat[slab] - middle) @ compass).max(0)
+            support = ((flat[slab] - centre) @ compass).max(0)
             hull = np.where(cosine > 0.1, support[None] / np.maximum(cosine, 0.1), np.inf).min(1)
             hull = np.interp(azimuth, directions, hull, period=2 * np.pi) + offset + loose
             reach = np.maximum(reach, hull)

@@ -475,7 +475,8 @@ def _paint_brows(flat: np.ndarray, layout: SkinLayout, identity: Identity, rng: 
     hairs = noise(points, 0.35, int(identity.skin_seed % 9973))
     edge = (thickness * (1 + 0.22 * hairs) - np.abs(offset)) / (0.013 + 6.0 / layout.size * 0.5)
     cover = smoothstep(-0.2, 1.0, edge) * np.clip(0.72 + 0.3 * hairs, 0, 1) * (0.62 + 0.36 * identity.brow)
-    _blend(flat, texels, np.array(identity.brow_colour), cover)
+    colour = np.minimum(np.array(identity.brow_colour), base_tone(identity.tone) * (0.45 + 0.4 * identity.age))
+    _blend(flat, texels, colour, cover)
 
 
 def _paint_spots(flat: np.ndarray, layout: SkinLayout, identity: Identity, rng: np.random.Generator) -> None:

@@ -336,8 +336,8 @@ class _Run:
     def _check_room(self, missing: int) -> None:
         known = sum(sample.bytes for sample in self.stored.values())
         height, width = self.config.size
-        # With some room for the blocks that files are rounded up to; without experience, the least there can be.
-        each = known / len(self.stored) + 40_000 if self.stored else 2 * height * width + 40_000
+        # With some room for the blocks that files are rounded up to; without experience, a little less than usual.
+        each = known / len(self.stored) + 40_000 if self.stored else 3 * height * width + 80_000
         free = shutil.disk_usage(self.root).free
         if missing * each > free:
             raise OutputError(

@@ -214,7 +214,7 @@ def parent_is_gone() -> bool:
 def one_thread() -> None:
     import cv2
 
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(0)  # none besides the calling one; 1 would wait for threads that a fork has left behind
     numba = sys.modules.get("numba")  # imported later, it reads the environment
     if numba is not None:
         numba.set_num_threads(1)

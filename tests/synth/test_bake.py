@@ -75,6 +75,11 @@ RIG = {
     "neck01": {"parent": "root", "head": {"strategy": "MEAN", "vertex_indices": [1, 2]}},
     "jaw": {"parent": "neck01", "head": {"strategy": "VERTEX", "vertex_index": 3}},  # merged into its parent
     "head": {"parent": "jaw", "head": {"strategy": "CUBE", "cube_name": "joint-head"}},
+    **{
+        f"{bone}.{side}": {"parent": "root", "head": {"strategy": "VERTEX", "vertex_index": index}}
+        for side in "LR"
+        for bone, index in (("upperarm01", 5), ("lowerarm01", 6), ("wrist", 10))
+    },
 }
 WEIGHTS = {
     "root": [[index, 1.0] for index in (0, 5, 6, 7, 8, 9, 10)],
@@ -136,13 +141,13 @@ def test_a_wheel_reads_like_the_folder_it_was_packed_from(unpacked, baked, tmp_p
 def test_a_baked_body_can_be_shaped_and_posed(baked, tmp_path):
     bake.write(baked, tmp_path / "tiny.npz")
     body = Body(tmp_path / "tiny.npz")
-    assert body.bones == ("root", "neck01", "head") and body.parents.tolist() == [-1, 0, 1]
+    assert body.bones[:3] == ("root", "neck01", "head") and body.parents.tolist() == [-1, 0, 1, *[0] * 6]
     assert body.count == 10  # without the point that no kept group uses
     assert (len(body.faces), len(body.cloth), len(body.eyes)) == (2, 2, 2)
     nodes = body.nodes(Shape())
     np.testing.assert_allclose(nodes[:4], [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
     # joints: a vertex, a mean, a cube (of vertices 2, 3 and 8)
-    np.testing.assert_allclose(nodes[10:], [[0, 0, 0], [0.5, 0.5, 0], [2 / 3, 1 / 3, 2 / 3]], atol=1e-6)
+    np.testing.assert_allclose(nodes[10:13], [[0, 0, 0], [0.5, 0.5, 0], [2 / 3, 1 / 3, 2 / 3]], atol=1e-6)
     np.testing.assert_array_equal(body.texture[body.texture_faces[0]], [[0, 0], [0.5, 0], [0, 0.5]])
     # what was merged weighs on its parent; the joints move with the targets, quantised
     np.testing.assert_allclose(body.weights.sum(1), 1, atol=1e-4)

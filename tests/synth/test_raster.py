@@ -35,11 +35,8 @@ def inside(triangle):
 def world(rng, near=3.0):
     """A triangle in front of a pinhole, and where it is on the screen."""
     corners = np.stack([rng.uniform(-1, 1, 3), rng.uniform(-1, 1, 3), rng.uniform(near, near + 4, 3)], 1)
-    screen = np.stack(
-        [WIDTH / 2 + 40 * corners[:, 0] / corners[:, 2], HEIGHT / 2 + 40 * corners[:, 1] / corners[:, 2], corners[:, 2]],
-        1,
-    )
-    return corners, screen
+    screen = [WIDTH / 2, HEIGHT / 2] + 40 * corners[:, :2] / corners[:, 2:]
+    return corners, np.concatenate([screen, corners[:, 2:]], 1)
 
 
 def test_an_empty_buffer_sees_nothing():
@@ -184,7 +181,8 @@ def test_alpha_cuts_what_is_below_a_half():
     assert not (softened[0] ^ wanted)[~on_half].any()  # 0.2 and 0.8 lie outside the band
     assert 0.25 < softened[0][on_half].mean() < 0.75
     assert 0.05 < softened[1][wanted == 0].mean() < 0.4  # 0.2 is reached by a wider band
-    np.testing.assert_array_equal(softened[1], drawn(points, faces, corners=corners, alpha=alpha, dither=1.0).triangle >= 0)
+    again = drawn(points, faces, corners=corners, alpha=alpha, dither=1.0).triangle >= 0
+    np.testing.assert_array_equal(softened[1], again)
 
 
 @pytest.mark.parametrize(

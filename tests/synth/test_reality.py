@@ -8,7 +8,8 @@ from drawn import DrawnGenerator
 
 from vto_utils.pose import KEYPOINT_NAMES, Pose
 from vto_utils.silhouette import Landmarks, Sleeve
-from vto_utils.synth import reality
+from vto_utils.synth.reality import accuracy, appearance, charts, report
+from vto_utils.synth.reality.__main__ import main
 
 SIZE = 64, 48
 
@@ -49,7 +50,7 @@ def test_errors_are_split_along_the_body_and_to_its_outside(turn: float) -> None
     left, down = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
     for side, sign in (("left", 1), ("right", -1)):
         found[KEYPOINT_NAMES.index(f"{side}_wrist"), :2] += 2 * sign * left + down
-    errors = reality.joint_errors(truth, found)
+    errors = accuracy.joint_errors(truth, found)
     for side in ("left", "right"):
         assert errors[f"{side}_wrist"] == pytest.approx((np.hypot(10, 5), 10, 5), abs=1e-3)
         assert errors[f"{side}_hip"] == pytest.approx((0, 0, 0), abs=1e-3)
@@ -58,7 +59,7 @@ def test_errors_are_split_along_the_body_and_to_its_outside(turn: float) -> None
 def test_errors_are_asked_only_of_what_is_seen() -> None:
     truth = standing()
     truth[3:6, 2] = 0.5, 0, 0.5
-    errors = reality.joint_errors(truth, standing())
+    errors = accuracy.joint_errors(truth, standing())
     assert set(KEYPOINT_NAMES) - set(errors) == set(KEYPOINT_NAMES[3:6])
 
 
@@ -67,14 +68,14 @@ def test_seen_from_the_side_outwards_is_across_the_torso() -> None:
     truth[[2, 5], 0] = 24 - 0.5, 24 + 0.5
     found = truth.copy()
     found[KEYPOINT_NAMES.index("left_hip"), 0] += 2
-    assert reality.joint_errors(truth, found)["left_hip"] == pytest.approx((10, 10, 0), abs=1e-3)
+    assert accuracy.joint_errors(truth, found)["left_hip"] == pytest.approx((10, 10, 0), abs=1e-3)
 
 
 def test_the_mirror_image_of_a_mirror_image_is_the_picture() -> None:
     points = standing(10)
     points[:, 2] = np.linspace(0, 1, 18)
-    other = reality.mirrored(points, 48)
-    assert np.allclose(reality.mirrored(other, 48), points)
+    other = accuracy.mirrored(points, 48)
+    assert np.allclose(accuracy.mirrored(other, 48), points)
     left, right = KEYPOINT_NAMES.index("left_knee"), KEYPOINT_NAMES.index("right_knee")
     assert np.allclose(other[left], (48 - points[right, 0], *points[right, 1:]))
     assert np.allclose(other[0, 1:], points[0, 1:])
@@ -86,9 +87,9 @@ def test_the_mirror_image_of_a_mirror_image_is_the_picture() -> None:
 def test_overlap_tells_too_much_from_too_little() -> None:
     truth, guess = np.zeros((10, 10), np.uint8), np.zeros((10, 10), np.uint8)
     truth[:, :8], guess[:, 4:] = 255, 255
-    assert reality.overlap(guess, truth) == pytest.approx((0.4, 0.25, 0.5))
-    assert reality.overlap(truth, truth) == (1, 0, 0)
-    assert reality.overlap(truth * 0, truth * 0) == (1, 0, 0)
+    assert accuracy.overlap(guess, truth) == pytest.approx((0.4, 0.25, 0.5))
+    assert accuracy.overlap(truth, truth) == (1, 0, 0)
+    assert accuracy.overlap(truth * 0, truth * 0) == (1, 0, 0)
 
 
 def test_a_true_flow_brings_the_flat_garment_onto_the_person() -> None:
@@ -97,41 +98,41 @@ def test_a_true_flow_brings_the_flat_garment_onto_the_person() -> None:
     worn = np.roll(flat, (2, -3), (0, 1))
     valid = everywhere(0)
     valid[8:-8, 8:-8] = True
-    assert reality.sampled_difference(flat, worn, straight_flow(shift), valid) == 0
-    assert reality.sampled_difference(flat, worn, straight_flow(), valid) > 40
-    assert reality.sampled_difference(flat, worn, straight_flow(), everywhere(0)) is None
+    assert accuracy.sampled_difference(flat, worn, straight_flow(shift), valid) == 0
+    assert accuracy.sampled_difference(flat, worn, straight_flow(), valid) > 40
+    assert accuracy.sampled_difference(flat, worn, straight_flow(), everywhere(0)) is None
 
 
 def test_a_mirrored_flow_and_a_torn_one_are_noticed() -> None:
     valid, side, depth = everywhere(), everywhere(1, np.uint8), everywhere(30, np.float32)
-    assert reality.flow_order(straight_flow(), valid, side, depth) == (1, 0)
-    assert reality.flow_order(straight_flow()[:, :, ::-1], valid, side, depth)[0] == 0
+    assert accuracy.flow_order(straight_flow(), valid, side, depth) == (1, 0)
+    assert accuracy.flow_order(straight_flow()[:, :, ::-1], valid, side, depth)[0] == 0
     torn = straight_flow()
     torn[0, :, 24:] += 0.5
-    assert reality.flow_order(torn, valid, side, depth)[1] == pytest.approx(1 / 47)
+    assert accuracy.flow_order(torn, valid, side, depth)[1] == pytest.approx(1 / 47)
     depth[:, 24:] = 32  # the right half is something nearer
-    assert reality.flow_order(torn, valid, side, depth)[1] == 0
-    assert reality.flow_order(torn, everywhere(0), side, depth) == (1, 0)
+    assert accuracy.flow_order(torn, valid, side, depth)[1] == 0
+    assert accuracy.flow_order(torn, everywhere(0), side, depth) == (1, 0)
 
 
 def test_arms_lie_on_their_side_of_the_flat_garment() -> None:
     parts, mask = everywhere(2, np.uint8), everywhere(255, np.uint8)
     parts[:, :10], parts[:, -10:] = 16, 15  # the person's left is right in the picture
     arms = 2 * 10 * SIZE[0]
-    assert reality.flow_sides(straight_flow(), everywhere(), parts, mask, legs=False) == (arms, arms)
-    assert reality.flow_sides(straight_flow()[:, :, ::-1], everywhere(), parts, mask, legs=False) == (0, arms)
-    assert reality.flow_sides(straight_flow(), everywhere(), parts, mask, legs=True) == (0, 0)
-    assert reality.flow_sides(straight_flow(), everywhere(), parts, mask * 0, legs=False) == (0, 0)
+    assert accuracy.flow_sides(straight_flow(), everywhere(), parts, mask, legs=False) == (arms, arms)
+    assert accuracy.flow_sides(straight_flow()[:, :, ::-1], everywhere(), parts, mask, legs=False) == (0, arms)
+    assert accuracy.flow_sides(straight_flow(), everywhere(), parts, mask, legs=True) == (0, 0)
+    assert accuracy.flow_sides(straight_flow(), everywhere(), parts, mask * 0, legs=False) == (0, 0)
 
 
 def test_two_outfits_agree_when_one_place_follows_from_the_other() -> None:
     parts = everywhere(1, np.uint8)
     parts[:, :20] = 15
     other = straight_flow() * 0.7 + 0.1 + 0.1 * straight_flow() ** 2
-    assert np.allclose(reality.flow_agreement(other, straight_flow(), everywhere(), parts), 0, atol=1e-3)
+    assert np.allclose(accuracy.flow_agreement(other, straight_flow(), everywhere(), parts), 0, atol=1e-3)
     wrong = other.copy()
     wrong[1, :, 30:] += 0.2  # 10 % of the height, on a part of the torso
-    arm_last = reality.flow_agreement(wrong, straight_flow(), everywhere(), parts)
+    arm_last = accuracy.flow_agreement(wrong, straight_flow(), everywhere(), parts)
     assert len(arm_last) == 2 and arm_last[0] > 1 and arm_last[1] < 1e-3
 
 
@@ -143,7 +144,7 @@ def test_a_person_picture_is_told_in_lightness_layout_and_shares() -> None:
     person, garment, skin = everywhere(0), everywhere(0), everywhere(0)
     person[8:, 12:36], garment[24:56, 12:36], skin[8:20, 16:32] = True, True, True
     image[garment], image[skin] = (0, 0, 0), (200, 150, 130)
-    values = reality.person_values(image, person, garment, skin, Pose(standing()))
+    values = appearance.person_values(image, person, garment, skin, Pose(standing()))
     assert values["garment's share"] == pytest.approx([0.25])
     assert values["ground L"] == pytest.approx([100], abs=0.5)
     assert max(values["garment L"]) < 1 < min(values["skin a"])
@@ -151,7 +152,7 @@ def test_a_person_picture_is_told_in_lightness_layout_and_shares() -> None:
     assert values["torso's height"] == pytest.approx([20 / 64])
     assert values["wrist out"] == pytest.approx([0.45, 0.45]) and values["wrist down"] == pytest.approx([1, 1])
     assert max(values["gradient, garment"]) < 0.5 < max(values["gradient, person"])
-    assert "neck x" not in reality.person_values(image, person, garment, skin, None)
+    assert "neck x" not in appearance.person_values(image, person, garment, skin, None)
 
 
 @pytest.mark.parametrize(("angle", "length"), [(0, 60), (35, 60), (90, 60), (50, 16)])
@@ -166,27 +167,27 @@ def test_sleeve_angles_are_those_of_the_drawing(angle: float, length: float) -> 
         sleeves[side] = Sleeve(middle + across, middle - across, middle)
     landmarks = Landmarks({name: np.array(place, float) for name, place in points.items()}, np.zeros((6, 2)),
                           np.zeros((6, 2)), sleeves)  # fmt: skip
-    values = reality.sleeve_values(landmarks)
+    values = appearance.sleeve_values(landmarks)
     kind = "long" if length == 60 else "short"
     assert values[f"{kind} sleeve's angle"] == pytest.approx([angle, angle])
     assert values[f"{kind} sleeve's length / chest"] == pytest.approx([length / 40] * 2)
     assert values[f"{kind} sleeve's cuff / chest"] == pytest.approx([0.25, 0.25])
     assert values["length / chest"] == pytest.approx([2.25])
     del landmarks.sleeves["left"]
-    assert set(reality.sleeve_values(landmarks)) == {"length / chest", "hem / chest", "neck / chest"}
+    assert set(appearance.sleeve_values(landmarks)) == {"length / chest", "hem / chest", "neck / chest"}
     landmarks.points["hem"][1] = 12  # no garment
-    assert reality.sleeve_values(landmarks) == {}
+    assert appearance.sleeve_values(landmarks) == {}
 
 
 def test_a_flat_garment_is_told_by_its_box() -> None:
     image, mask = np.full((*SIZE, 3), 250, np.uint8), everywhere(0)
     mask[16:48, 12:36] = True
     image[mask] = (20, 30, 120)
-    values = reality.flat_values(image, mask)
+    values = appearance.flat_values(image, mask)
     assert values["box: height"] == [0.5] and values["box: width"] == [0.5]
     assert values["box: width / height"] == [0.75] and values["share of its box"] == [1]
     assert max(values["garment b"]) < -20
-    assert reality.flat_values(image, everywhere(0)) == {}
+    assert appearance.flat_values(image, everywhere(0)) == {}
 
 
 # Report
@@ -194,8 +195,8 @@ def test_a_flat_garment_is_told_by_its_box() -> None:
 
 def test_distance_is_in_standard_deviations() -> None:
     real = np.random.default_rng(0).normal(10, 2, 4000)
-    assert reality.distance(real, real) == 0
-    assert reality.distance(real + 3, real) == pytest.approx(1.5, abs=0.05)
+    assert report.distance(real, real) == 0
+    assert report.distance(real + 3, real) == pytest.approx(1.5, abs=0.05)
 
 
 def row(index: int, shift: float = 0.0, *, found: bool = True, head: bool = True) -> dict:
@@ -203,7 +204,7 @@ def row(index: int, shift: float = 0.0, *, found: bool = True, head: bool = True
     points[:, 0] += shift
     return {
         "index": index, "crop": "full", "found": found, "head": head, "mirror": [1.0] if found else [],
-        "errors": reality.joint_errors(standing(), points) if found else {},
+        "errors": accuracy.joint_errors(standing(), points) if found else {},
         "person": (0.97, 0.01, 0.02), "flats": [(0.9, 0.1, 0.0), (1.0, 0.0, 0.0)],
         "flow": {"difference": [1.0 + index], "valid": [0.9, 0.8]},
         "values": {"tops worn": {"neck y": [0.3 + 0.01 * index]}},
@@ -212,7 +213,7 @@ def row(index: int, shift: float = 0.0, *, found: bool = True, head: bool = True
 
 def test_the_summary_names_what_was_missed_and_what_was_found_elsewhere() -> None:
     rows = [row(0), row(1, 0.4), row(2, found=False), row(3, 12.0, head=False)]
-    summary = reality.summarise(rows)
+    summary = report.summarise(rows)
     assert summary["found"] == 0.75
     assert summary["missed"] == [[2, "full", "head"]] and summary["astray"] == [[3, "full", "no head"]]
     assert summary["joints"]["count"] == 24 and summary["joints"]["median"] == pytest.approx(2, abs=1e-3)
@@ -221,26 +222,26 @@ def test_the_summary_names_what_was_missed_and_what_was_found_elsewhere() -> Non
     assert summary["by joint"]["right_hip"]["out"] == pytest.approx(-2, abs=1e-3)
     assert summary["flat"]["mean"] == pytest.approx(0.95)
     assert summary["flow"]["difference"] == {"mean": 2.5, "least": 1, "most": 4}
-    text = reality.report_text(summary, [], reality.pool(rows))
+    text = report.report_text(summary, [], report.pool(rows))
     assert "MISSED: share of people found 0.750" in text and "reached: mean IoU of people 0.970" in text
     assert "2 (full, head)" in text and "| tops worn | neck y | 0.315" in text
 
 
 def test_a_common_offset_is_told_apart_from_errors() -> None:
     rows = [row(k, 0.6 + noise) for k, noise in enumerate((-0.1, 0, 0.1))]
-    figures = reality.summarise(rows)["by joint"]["left_elbow"]
+    figures = report.summarise(rows)["by joint"]["left_elbow"]
     assert figures["out"] == pytest.approx(3, abs=1e-3) and figures["rest"] == pytest.approx(0.5, abs=1e-3)
 
 
 def test_photographs_are_compared_group_by_group() -> None:
-    made = reality.pool([row(k) for k in range(5)])
+    made = report.pool([row(k) for k in range(5)])
     photos = {"street": {"values": {"tops worn": {"neck y": [0.3, 0.31, 0.32], "hips y": [1.0] * 9}}, "points": {}}}
-    lines = reality.compare(made, photos)
+    lines = report.compare(made, photos)
     assert [line[:3] for line in lines] == [("tops worn", "neck y", "street")]
-    text = reality.report_text(reality.summarise([row(0)]), lines, made)
-    assert "| tops worn | neck y | 0.32 +- 0.014 (5) | 0.31 +- 0.0082 (3) | street |" in text
-    reality.statistics_picture(made, {}, photos)
-    assert reality.statistics_picture(made, {"tops worn": [standing().tolist()]}, {}).axes
+    text = report.report_text(report.summarise([row(0)]), lines, made)
+    assert "| tops worn | neck y | 0.32 +- 0.014, 0.32 (5) | 0.31 +- 0.0082, 0.31 (3) | street |" in text
+    charts.statistics_picture(made, {}, photos)
+    assert charts.statistics_picture(made, {"tops worn": [standing().tolist()]}, {}).axes
 
 
 def test_the_flow_of_a_drawn_sample_is_measured() -> None:
@@ -248,7 +249,7 @@ def test_the_flow_of_a_drawn_sample_is_measured() -> None:
     from vto_utils.synth.samples import SynthConfig
 
     sample = DrawnGenerator(SynthConfig(size=SIZE, seed=0)).sample(0)
-    figures = reality._consistency(fields_of(sample), ("top", "top"))
+    figures = accuracy.consistency(fields_of(sample), ("top", "top"))
     assert {"valid", "orientation", "jumps"} <= set(figures) and "difference" not in figures
     json.dumps(figures)
 
@@ -259,7 +260,7 @@ def test_bad_input_is_told_in_a_sentence(tmp_path, capsys) -> None:
         (["--size", "100x100"], "100x100"),
         ([str(tmp_path / "nothing")], "no synthetic data set"),
     ):
-        assert reality.main([*arguments, "--out", str(tmp_path / "out")]) == 2
+        assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
         message = capsys.readouterr().err
         assert word in message and message.count("\n") == 1
     assert not (tmp_path / "out").exists()

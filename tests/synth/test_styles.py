@@ -43,9 +43,7 @@ def top(sleeve, neckline, *, end=0, hem=-0.5, **more):
 
 def trousers(shape, length, end=0, waist=1.3):
     loose, lower = LEG_WIDTHS[shape]
-    return Style(
-        "trousers", f"{shape} {length}", loose, 0.0, hem=LEGS[length][end], leg_loose=lower, waist=waist
-    )
+    return Style("trousers", f"{shape} {length}", loose, 0.0, hem=LEGS[length][end], leg_loose=lower, waist=waist)
 
 
 def skirt(shape, length, end=0, waist=1.3):
@@ -56,9 +54,7 @@ def dress(sleeve, neckline, shape, length, end=0):
     return top(sleeve, neckline, end=end, hem=SKIRTS[length][end], kind="dress", flare=SKIRT_FLARES[shape])
 
 
-TOPS = [
-    (sleeve, neckline) for sleeve in SLEEVES for neckline in NECKLINES if sleeve != "strap" or neckline == "scoop"
-]
+TOPS = [(sleeve, neckline) for sleeve in SLEEVES for neckline in NECKLINES if sleeve != "strap" or neckline == "scoop"]
 GARMENTS = {
     **{f"{sleeve} {neckline}": [top(sleeve, neckline, end=end) for end in (0, 1)] for sleeve, neckline in TOPS},
     **{

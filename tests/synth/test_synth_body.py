@@ -45,7 +45,7 @@ def test_the_file_ships_is_small_and_its_notice_names_the_licence():
 def test_the_arrays_fit_together(body):
     assert body.faces.shape[1] == 3 and body.faces.dtype == np.int32
     for faces in (body.faces, body.cloth, body.eyes):
-        assert 0 <= faces.min() and faces.max() < body.count
+        assert faces.min() >= 0 and faces.max() < body.count
     assert len(body.texture_faces) == len(body.faces) and len(body.eye_texture_faces) == len(body.eyes)
     assert body.texture_faces.max() < len(body.texture)
     assert body.texture.min() >= 0 and body.texture.max() <= 1
@@ -110,17 +110,18 @@ def test_macro_sliders_mix_what_lies_at_their_ends(body):
     def at(**kind):
         return body.vertices(Shape(**{"gender": 0.0, **kind})).astype(np.float64)
 
-    np.testing.assert_allclose(at(gender=0.25), 0.75 * at() + 0.25 * at(gender=1.0), atol=1e-4)
-    np.testing.assert_allclose(at(weight=0.75), (at() + at(weight=1.0)) / 2, atol=1e-4)
-    np.testing.assert_allclose(at(muscle=0.25), (at() + at(muscle=0.0)) / 2, atol=1e-4)
-    np.testing.assert_allclose(at(height=0.75), (at() + at(height=1.0)) / 2, atol=1e-4)
+    near = 5e-3  # arms are lengthened along themselves, which is not quite linear
+    np.testing.assert_allclose(at(gender=0.25), 0.75 * at() + 0.25 * at(gender=1.0), atol=near)
+    np.testing.assert_allclose(at(weight=0.75), (at() + at(weight=1.0)) / 2, atol=near)
+    np.testing.assert_allclose(at(muscle=0.25), (at() + at(muscle=0.0)) / 2, atol=near)
+    np.testing.assert_allclose(at(height=0.75), (at() + at(height=1.0)) / 2, atol=near)
     tall, short, plain = (np.ptp(at(height=h)[:, 1]) for h in (1.0, 0.0, 0.5))
     assert tall > plain + 1 > short + 2
     belly = np.abs(at()[np.unique(body.cloth), 1] - 1.2) < 0.5
     girth = [np.ptp(at(weight=w)[np.unique(body.cloth)][belly, 2]) for w in (0.0, 0.5, 1.0)]
     assert girth[0] < girth[1] < girth[2]
     pure = [at(origin=tuple(np.eye(3)[k])) for k in range(3)]
-    np.testing.assert_allclose(at(), np.mean(pure, 0), atol=1e-4)
+    np.testing.assert_allclose(at(), np.mean(pure, 0), atol=near)
 
 
 def test_asking_does_not_change_the_body(body):
@@ -216,6 +217,4 @@ def test_skinning_blends_linearly():
     )
     points = np.float32([[2, 0, 0]] * 3)
     bones, shares = np.int32([[0, 1]] * 3), np.float32([[1, 0], [0, 1], [0.25, 0.75]])
-    np.testing.assert_allclose(
-        skin(points, posed, bones, shares), [[2, 0, 0], [1, 2, 0], [1.25, 1.5, 0]], atol=1e-6
-    )
+    np.testing.assert_allclose(skin(points, posed, bones, shares), [[2, 0, 0], [1, 2, 0], [1.25, 1.5, 0]], atol=1e-6)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 
 BODY_FILE = Path(__file__).parent / "data" / "hm08.npz"
 STEP = 0.001  # dm, one unit of the stored offsets
+UPPER_ARM, FOREARM = 1.09, 1.13  # times MakeHuman's lengths
+ARM_JOINTS = ("upperarm01", "lowerarm01", "wrist")
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,36 @@ class Body:
             if abs(amount) > 1e-6:
                 part = slice(self._starts[k], self._starts[k + 1])
                 nodes[self._indices[part]] += self._offsets[part] * np.float32(amount * STEP)
-        return nodes
+        return self._longer_arms(nodes)
+
+    def _longer_arms(self, nodes: np.ndarray) -> np.ndarray:
+        """Give the arms the length they have on people: MakeHuman's are a tenth too short, hands apart."""
+        shares = self._arm_shares
+        out = nodes.copy()
+        for side in "LR":
+            shoulder, elbow, wrist = (nodes[self.count + self.bone[f"{name}.{side}"]] for name in ARM_JOINTS)
+            upper, lower = elbow - shoulder, wrist - elbow
+            a, b = np.linalg.norm(upper), np.linalg.norm(lower)
+            upper, lower = upper / a, lower / b
+            along = np.clip((nodes - shoulder) @ upper, 0, a)[:, None] * (UPPER_ARM - 1) * upper
+            further = (UPPER_ARM - 1) * a * upper
+            beyond = further + np.clip((nodes - elbow) @ lower, 0, b)[:, None] * (FOREARM - 1) * lower
+            hand = further + (FOREARM - 1) * b * lower
+            one, two, three = (share[:, None] for share in shares[side])
+            out += (one * along + two * beyond + three * hand).astype(np.float32)
+        return out
+
+    @cached_property
+    def _arm_shares(self) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """How much of upper arm, forearm and hand each vertex and each joint is, for either side."""
+        shares = {}
+        for side in "LR":
+            parts = []
+            for names in (("upperarm",), ("lowerarm",), ("wrist", "finger")):
+                mine = np.array([bone.startswith(names) and bone.endswith(side) for bone in self.bones], np.float32)
+                parts.append(np.concatenate([(mine[self.weight_bones] * self.weights).sum(1), mine]))
+            shares[side] = tuple(parts)
+        return shares
 
     def vertices(self, shape: Shape) -> np.ndarray:
         """(V, 3) float32, dm, rest pose."""

@@ -39,7 +39,7 @@ def sample_camera(rng: np.random.Generator) -> CameraSpec:
         contrast=float(rng.normal(0.05, 0.15 if poor else 0.07)),
         saturation=float(np.clip(rng.normal(1, 0.12 if poor else 0.06), 0.6, 1.4)),
         black=float(max(0.0, rng.normal(0, 0.015))),
-        noise=float(rng.uniform(0.006, 0.025) if poor else rng.uniform(0.0015, 0.006)),
+        noise=float(rng.uniform(0.006, 0.025) if poor else rng.uniform(0.0005, 0.0035)),
         speckle=float(rng.uniform(0.002, 0.015) if poor else rng.uniform(0.0, 0.002)),
         blur=float(rng.uniform(0.3, 1.1 if poor else 0.7)) if soft else 0.0,
         sharpness=0.0 if soft else float(rng.uniform(0.0, 0.5)),

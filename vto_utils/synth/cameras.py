@@ -63,8 +63,8 @@ class Framing:
 _NECK, _NECK_SPREAD = 0.327, 0.026
 _TORSO, _TORSO_SPREAD = 0.426, 0.05
 _CROPS: Mapping[str, Mapping[str, float]] = {
-    "upper_body": {"thighs": 0.72, "tight": 0.13, "knees": 0.15},
-    "lower_body": {"full": 0.74, "chest down": 0.18, "hips down": 0.08},
+    "upper_body": {"thighs": 0.79, "tight": 0.06, "knees": 0.15},
+    "lower_body": {"full": 0.84, "chest down": 0.11, "hips down": 0.05},
     "dresses": {"full": 0.62, "knees": 0.18, "calves": 0.2},
 }
 
@@ -84,8 +84,8 @@ def sample_framing(rng: np.random.Generator, category: str) -> Framing:
     far = 1.0
     if category == "upper_body":
         upper, lower = "neck", "hips"
-        if kind == "tight":  # cut at the forehead or the mouth, and at the hips
-            top, torso = rng.uniform(0.13, 0.27), rng.uniform(0.48, 0.66)
+        if kind == "tight":  # cut at the forehead, and at the hips
+            top, torso = rng.uniform(0.2, 0.28), rng.uniform(0.46, 0.6)
         elif kind == "knees":
             top, torso = rng.uniform(0.21, 0.31), rng.uniform(0.28, 0.36)
         else:
@@ -94,8 +94,8 @@ def sample_framing(rng: np.random.Generator, category: str) -> Framing:
         bottom = min(top + torso, 0.94)
     elif kind == "full":
         upper, lower, far = "crown", "soles", 1.3
-        top = np.clip(rng.normal(0.065, 0.03), 0.02, 0.15)
-        bottom = np.clip(rng.normal(0.905, 0.035), 0.8, 0.97)
+        top = np.clip(rng.normal(0.048, 0.022), 0.015, 0.13)
+        bottom = np.clip(rng.normal(0.938, 0.025), 0.83, 0.975)
     elif kind == "chest down":
         upper, lower, far = "neck", "soles", 1.2
         top, bottom = rng.uniform(-0.24, -0.02), rng.uniform(0.9, 0.97)

@@ -28,6 +28,8 @@ class FlatSpec:
     boxy: float  # 0 the trunk's panel keeps the body's waist and hips, 1 its sides are straight
     skew: float  # dm sideways for each dm up
     stretch: float  # width times this
+    longer: float  # sleeves or legs times this: worn, they bunch at wrist and ankle
+    slimmer: float  # width of sleeves times this: worn, they stretch over the arm
     bend: float  # dm, strength of a smooth random deformation
     light: tuple[float, float]  # direction of the shading, right and up
     relief: float  # depth of the folds
@@ -41,28 +43,30 @@ class FlatSpec:
 
 def sample_flat(rng: np.random.Generator, kind: str, sleeve: str) -> FlatSpec:
     """Draw how a garment of this kind and sleeve lies: long sleeves mostly hang, short ones stand out a little."""
+    long = kind in ("top", "dress") and SLEEVES[sleeve][1] > 0.6
     if kind == "trousers":
         middle = rng.choice([rng.uniform(-5, -1), rng.uniform(-1, 4)], p=[0.75, 0.25])
         angles = tuple(float(np.clip(middle + rng.normal(0, 0.5), -5, 4)) for _ in range(2))
     else:
-        reach = SLEEVES[sleeve][1] if kind in ("top", "dress") else 0.0
-        if reach > 0.6:
+        if long:
             # cuffs hanging beside the hem, slightly out, or spread
-            middle = rng.choice([rng.uniform(16, 30), rng.uniform(0, 16), rng.uniform(-40, 0)], p=[0.68, 0.2, 0.12])
+            middle = rng.choice([rng.uniform(34, 43), rng.uniform(20, 34), rng.uniform(-40, 20)], p=[0.6, 0.27, 0.13])
         else:
-            middle = rng.choice([rng.uniform(8, 26), rng.uniform(-10, 8), rng.uniform(-40, -10)], p=[0.55, 0.32, 0.13])
-        angles = tuple(float(np.clip(middle + rng.normal(0, 2.5), -40, 36)) for _ in range(2))
+            middle = rng.choice([rng.uniform(13, 30), rng.uniform(-10, 13), rng.uniform(-40, -10)], p=[0.74, 0.18, 0.08])
+        angles = tuple(float(np.clip(middle + rng.normal(0, 2.5), -40, 44)) for _ in range(2))
     grey = float(rng.choice([rng.uniform(0.94, 1.0), rng.uniform(0.8, 0.94)], p=[0.85, 0.15]))
     ground = np.clip(grey + rng.normal(0, 0.006, 3) * (1 if rng.random() < 0.8 else 4), 0, 1)
     return FlatSpec(
         angles=angles,
-        over=(bool(rng.random() < 0.7), bool(rng.random() < 0.7)),
+        over=(bool(rng.random() < 0.5), bool(rng.random() < 0.5)),
         tilt=float(rng.normal(0, 1.2)),
         fill=float(rng.uniform(0.72, 0.96)),
         shift=(float(rng.normal(0, 0.01)), float(rng.normal(0, 0.015))),
         boxy=float(rng.uniform(0.55, 1.0)),
         skew=float(rng.normal(0, 0.012)),
-        stretch=float(rng.uniform(0.95, 1.06)),
+        stretch=float(rng.uniform(0.86, 1.02)),
+        slimmer=float(rng.uniform(0.72, 0.95) if long else rng.uniform(0.85, 1.0)),
+        longer=float(rng.uniform(1.05, 1.22) if kind == "trousers" else rng.uniform(1.0, 1.18)),
         bend=float(rng.uniform(0.02, 0.09)),
         light=(float(rng.normal(0, 0.7)), float(rng.uniform(0.4, 1.2))),
         relief=float(rng.uniform(0.4, 1.3)),
@@ -89,6 +93,7 @@ def _positions(garment: Garment, spec: FlatSpec) -> np.ndarray:
     style, pattern = garment.style, garment.pattern
     level = _panel_looseness(garment)
     flat = pattern.lay(level, spec.angles).astype(np.float32)
+    _lengthen(garment, flat, spec.longer, spec.slimmer)
     if style.kind == "trousers":
         _straighten(garment, flat)
     else:
@@ -101,6 +106,27 @@ def _positions(garment: Garment, spec: FlatSpec) -> np.ndarray:
     angle = np.deg2rad(spec.tilt)
     turn = np.float32([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return (flat @ turn.T).astype(np.float32)
+
+
+def _lengthen(garment: Garment, flat: np.ndarray, times: float, slim: float) -> None:
+    """Stretch sleeves and legs along themselves, and make sleeves slimmer; changes ``flat`` in place."""
+    pattern = garment.pattern
+    if garment.style.kind == "trousers":
+        crotch = -0.8
+        flat[:, 1] += np.minimum(flat[:, 1] - crotch, 0) * (times - 1)
+        return
+    sleeve = pattern.arm > 0.25
+    for side in (pattern.points[:, 0] < 0, pattern.points[:, 0] >= 0):
+        own = sleeve & side
+        start = flat[own & (np.abs(pattern.along) < 0.06)].mean(0)
+        end = flat[own & (pattern.along > 0.9)].mean(0)
+        down = np.clip(pattern.along[own], 0, 1.05)
+        surely = smoothstep(0.25, 0.5, pattern.arm[own])
+        axis = (end - start) / np.linalg.norm(end - start)
+        from_start = flat[own] - start
+        across = from_start - (from_start @ axis)[:, None] * axis
+        narrow = (slim - 1) * smoothstep(0.08, 0.35, down) * surely
+        flat[own] += across * narrow[:, None] + (end - start) * ((times - 1) * down * surely)[:, None]
 
 
 def _straighten(garment: Garment, flat: np.ndarray) -> None:

@@ -14,7 +14,7 @@ def strain(rest: np.ndarray, posed: np.ndarray, pattern: Pattern) -> np.ndarray:
     pairs = pattern.edges
     before = np.linalg.norm(rest[pairs[:, 0]] - rest[pairs[:, 1]], axis=1)
     after = np.linalg.norm(posed[pairs[:, 0]] - posed[pairs[:, 1]], axis=1)
-    shorter = np.clip(1 - after / np.maximum(before, 1e-3), 0, 0.6)
+    shorter = np.clip(1 - (after + 1e-3) / (before + 1e-3), 0, 0.6)  # needles at the seams say nothing
     worst = np.zeros(len(rest))
     np.maximum.at(worst, pairs.ravel(), np.repeat(shorter, 2))
     for _ in range(8):

@@ -17,6 +17,7 @@ from .styles import ARM_LENGTH, NONE, Edges, Style, edges, looseness, smoothstep
 from .trims import Details, PanelMaps, paint
 
 MARGIN = 0.25  # dm of cloth beyond the garment's edge that the atlas still holds
+CLOSE = 0.05  # dm between skin and cloth at the shoulders
 ARMHOLE = 0.05  # position along the arm of the seam between body and sleeve
 
 
@@ -186,11 +187,14 @@ class Dresser:
         """The cloth in the rest pose, (V, 3); see `wear`."""
         pattern, style = garment.pattern, garment.style
         spread = pattern.to_suit(garment.loose)
-        cloth = self.suit.inflate(self.base, spread, offset, rounds=16)
+        near: np.ndarray | float = offset
+        if style.kind in ("top", "dress"):  # shoulders carry the cloth: there it lies on the skin
+            near = CLOSE + (offset - CLOSE) * smoothstep(3.6, 1.8, self._height)
+        cloth = self.suit.inflate(self.base, spread, near, rounds=16)
         if style.kind in ("top", "dress"):
             cloth = self._hang(cloth, style.loose * (1 - 0.8 * style.cinch))
         if tuck is not None or under is not None:
-            snug = self.suit.inflate(self.base, 0.0, offset, rounds=4)
+            snug = self.suit.inflate(self.base, 0.0, near, rounds=4)
             if under is None:
                 free = smoothstep(tuck + 0.05, tuck + 1.5, self._height)[:, None]
             else:

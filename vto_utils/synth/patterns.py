@@ -10,7 +10,7 @@ from .body import Body
 from .shells import CANONICAL, ROWS, STEP, Suit, arm_attributes, tube, tube_weights
 
 LOOSE = (0.04, 0.3, 0.7)  # dm
-SLEEVE_ANGLES = (-40.0, -20.0, 0.0, 18.0, 36.0)  # degrees down from the rest pose's
+SLEEVE_ANGLES = (-40.0, -20.0, 0.0, 15.0, 30.0, 44.0)  # degrees down from the rest pose's
 LEG_ANGLES = (-5.0, 4.0)  # degrees outwards from the rest pose's
 WAIST = 2.3  # dm, top of the trousers' shell
 
@@ -193,7 +193,11 @@ def _robe(body, suit, base, along, arm, joint, hip) -> dict[str, np.ndarray]:
     side = (points[:, 2] - centre[1]) / np.hypot(points[:, 0] - centre[0], points[:, 2] - centre[1])
     # below the waist the seam runs straight down, as a skirt's does
     straight = _smoothstep(hip + 2.0, hip + 0.2, points[:, 1]) * (arm_all < 0.05)
-    seams, front, back = _panels(points, faces, _facing(points, faces) * (1 - straight) + side * straight)
+    facing = _facing(points, faces) * (1 - straight) + side * straight
+    # in the armpit the seams of side and sleeve meet, in one plane
+    pit = np.exp(-((np.hypot(np.abs(points[:, 0]) - 1.8, points[:, 1] - 3.8) / 0.7) ** 4))
+    facing = facing * (1 - pit) + np.clip((points[:, 2] - 0.22) * 1.5, -1, 1) * pit
+    seams, front, back = _panels(points, faces, facing)
     dense_suit = cut.tocsr()[used] @ suit.weights
     rim_weights = np.tile(dense_suit[first], (ROWS - 1, 1))
     tube_points = points[len(used) :]

@@ -86,8 +86,8 @@ TRUNK_LIMITS: Mapping[str, tuple[float, float]] = {
 
 #: How often an arm does what, relative to each other.
 ARM_KINDS: Mapping[str, float] = {
-    "down": 0.45, "bent": 0.14, "hip": 0.12, "out": 0.08, "behind": 0.04, "beside": 0.01, "pocket": 0.05,
-    "crossed": 0.03, "clasped": 0.03, "front": 0.045, "hair": 0.015, "shoulder": 0.015,
+    "down": 0.51, "bent": 0.11, "hip": 0.11, "out": 0.055, "behind": 0.035, "beside": 0.02, "pocket": 0.06,
+    "crossed": 0.03, "clasped": 0.03, "front": 0.04, "hair": 0.015, "shoulder": 0.015,
 }  # fmt: skip
 _BOTH = ("crossed", "clasped")  # kinds that take two arms; one of them lies over the other
 _ONE = ("front", "shoulder", "hair")  # kinds for one arm only

@@ -28,7 +28,8 @@ from .styles import Style
 SAMPLES = 2  # per pixel and direction
 HIDDEN = 0.08  # dm inside a garment's edge from which on the skin below is left out
 COLLAR = 0.18  # the same at necklines, which one looks into
-OUTER = 0.18  # dm, offset of what is worn over something else
+OUTER = 0.18  # dm, offset of a top that is worn over a bottom
+WAISTBAND = 0.12  # dm, offset of a bottom that a top is tucked into
 SAME_SPOT = 0.12  # dm between two points of a garment that count as one
 LABELS = {"top": ID["upper-clothes"], "dress": ID["dress"], "trousers": ID["pants"], "skirt": ID["skirt"]}
 
@@ -242,7 +243,7 @@ class Figure:
         places = []
         for worn in outfit:
             garment = worn.garment
-            offset = OUTER if worn.outer else OFFSET
+            offset = OFFSET if not worn.outer else OUTER if garment.style.kind == "top" else WAISTBAND
             cloth = self.dresser.wear(garment, offset, tuck=worn.tuck, under=worn.under)
             places.append(len(parts))
             parts.append(

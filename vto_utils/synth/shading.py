@@ -65,7 +65,7 @@ def sample_light(rng: np.random.Generator) -> LightSpec:
         softness=float(rng.uniform(2.0, 7.0)),
         fill=(-side * 0.8, float(rng.uniform(0.1, 0.4)), 0.9),
         fill_strength=float(rng.uniform(0.06, 0.22)),
-        ambient=float(rng.uniform(0.26, 0.42)),
+        ambient=float(rng.uniform(0.3, 0.44)),
     )
 
 

@@ -32,6 +32,9 @@ class Suit:
         pick = sp.csr_matrix((np.ones(len(used)), (np.arange(len(used)), used)), (len(used), body.count))
         self.from_body = (matrix @ pick).astype(np.float32).tocsr()
         self.mean = mesh.neighbour_mean(matrix.shape[0], self.faces).astype(np.float32)
+        canonical = self.from_body @ body.vertices(CANONICAL)
+        away = np.hypot(np.abs(canonical[:, 0]) - 1.75, canonical[:, 1] - 3.75)
+        self._armpit = (0.8 * np.exp(-((away / 0.6) ** 4)))[:, None].astype(np.float32)
         dense = np.zeros((body.count, len(body.bones)), np.float32)
         np.put_along_axis(dense, body.weight_bones, body.weights, 1)
         dense = self.from_body @ dense
@@ -49,21 +52,24 @@ class Suit:
         base = self.from_body @ vertices
         for _ in range(2):
             base = 0.5 * base + 0.5 * (self.mean @ base)
+        for _ in range(30):  # the suit has a pocket in the armpit, which cloth bridges
+            base = base + self._armpit * (self.mean @ base - base)
         return base
 
     def inflate(
-        self, base: np.ndarray, loose: np.ndarray | float, offset: float = OFFSET, rounds: int = 12
+        self, base: np.ndarray, loose: np.ndarray | float, offset: np.ndarray | float = OFFSET, rounds: int = 12
     ) -> np.ndarray:
         """Blow the suit up and let it relax, never nearer to the body than ``offset``.
 
         Args:
             base: of `base`.
             loose: dm beyond ``offset``, one number or (N,).
-            offset: dm.
+            offset: dm, one number or (N,).
             rounds: of relaxing; more bridge wider hollows.
         """
         normals = mesh.vertex_normals(base, self.faces)
         cloth = base + normals * np.broadcast_to(np.float32(offset) + np.float32(loose), len(base))[:, None]
+        offset = np.float32(offset)
         for _ in range(rounds):
             cloth = 0.4 * cloth + 0.6 * (self.mean @ cloth)
             gap = ((cloth - base) * normals).sum(1)

@@ -6,15 +6,16 @@ Every distance is in dm, positive inside the garment. Heights refer to the canon
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 from .mesh import vertex_normals
 from .shells import Pattern
 
 NONE = 9.0  # dm, "no such edge here"
-ARM_LENGTH = 4.69  # dm, from the shoulder joint to the wrist of the canonical body
+ARM_LENGTH = 5.2  # dm, from the shoulder joint to the wrist of the canonical body
 NECKLINES = ("crew", "v", "scoop", "boat", "square", "polo", "high")
 HEM_LENGTHS = {"crop": (0.75, 1.5), "waist": (0.0, 0.6), "hip": (-1.0, -0.15), "tunic": (-2.6, -1.3)}
 # sleeve families and how far down the arm they reach, 0 shoulder .. 1 wrist
@@ -134,22 +135,37 @@ def _neck(style: Style, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
     return np.minimum(ring, np.where(front & (points[:, 1] > 1.8), cut, NONE))
 
 
-def _armhole(style: Style, points: np.ndarray, arm: np.ndarray) -> np.ndarray:
-    """One smooth closed curve on each side: beside the strap above, round under the arm below."""
-    y, across = points[:, 1], np.abs(points[:, 0])
-    edge = style.strap + 0.60 * smoothstep(4.75, 3.7, y) ** 0.8 + 0.5 * smoothstep(3.55, 2.7, y)
-    distance = np.where(y > 2.2, (edge - across) * 0.85, NONE)
-    return np.where(y < 4.3, np.minimum(distance, (0.42 - arm) * 1.5), distance)
+def _beside(points: np.ndarray, curve: np.ndarray) -> np.ndarray:
+    """Distance of points (N, 2) to a polyline (K, 2) that falls from top to bottom, positive on its left."""
+    start, step = curve[:-1], np.diff(curve, axis=0)
+    nearest = np.full(len(points), np.inf)
+    for a, d in zip(start, step, strict=True):
+        share = np.clip(((points - a) @ d) / (d @ d), 0, 1)
+        nearest = np.minimum(nearest, np.linalg.norm(points - a - share[:, None] * d, axis=1))
+    edge = np.interp(points[:, 1], curve[::-1, 1], curve[::-1, 0])
+    return np.where(points[:, 0] < edge, nearest, -nearest)
 
 
-def _straps(style: Style, points: np.ndarray, arm: np.ndarray) -> np.ndarray:
+def _armhole(style: Style, pattern: Pattern) -> np.ndarray:
+    """One smooth curve on each panel laid flat: beside the strap, round to the side seam under the arm, and on between
+    body and sleeve."""
+    flat = pattern.panels[1, pattern.angles.index(0.0)]
+    strap = min(style.strap, 2.2)
+    heights = [-4.0, 0.0, 2.3, 3.05, 3.3, 3.6, 4.1, 4.7, 5.5, 7.0]
+    across = [7.0, 4.6, 3.15, 2.66, 2.46, 0.5 * strap + 1.1, strap + 0.1, strap, strap + 0.05, strap + 0.3]
+    place = np.linspace(heights[0], heights[-1], 90)
+    curve = np.stack([PchipInterpolator(heights, across)(place), place], 1)[::-1]
+    return _beside(np.stack([np.abs(flat[:, 0]), flat[:, 1]], 1).astype(np.float64), curve)
+
+
+def _straps(style: Style, pattern: Pattern) -> np.ndarray:
     """A bodice cut straight above the bust, held by two thin straps."""
-    y, across = points[:, 1], np.abs(points[:, 0])
+    y, across, arm = pattern.points[:, 1], np.abs(pattern.points[:, 0]), pattern.arm
     bodice = np.minimum(4.4 - 0.3 * style.neck_depth - y - 0.25 * np.abs(across - 0.75), 1.0)
-    strap = np.where(y > 3.4, 0.14 - np.abs(across - style.strap * 0.82), -1.0)
+    strap = np.where(y > 3.4, 0.14 - np.abs(across - style.strap), -1.0)
     distance = np.maximum(bodice, strap)
     distance = np.where(y > 2.2, distance, NONE)
-    return np.where(y < 4.5, np.minimum(distance, (0.42 - arm) * 1.5), distance)
+    return np.minimum(distance, np.where(arm < 0.9, _armhole(replace(style, strap=2.1), pattern), -1.0))
 
 
 def edges(style: Style, pattern: Pattern) -> Edges:
@@ -167,12 +183,12 @@ def edges(style: Style, pattern: Pattern) -> Edges:
     hem = np.where(pattern.arm > 0.25, NONE, hem)
     normals = vertex_normals(points, pattern.faces)
     if style.sleeve == "strap":
-        return Edges(none, hem, _straps(style, points, pattern.arm), none)
+        return Edges(none, hem, _straps(style, pattern), none)
     neck = _neck(style, points, normals)
     for _ in range(3):  # rounds off what the mesh is too coarse for
         neck = np.where(np.abs(neck) < 0.6, 0.5 * neck + 0.5 * (pattern.smooth @ neck), neck)
     if style.sleeve == "tank":
-        return Edges(neck, hem, _armhole(style, points, pattern.arm), none)
+        return Edges(neck, hem, _armhole(style, pattern), none)
     cuff = np.where(pattern.arm > 0.25, (style.sleeve_length - pattern.along) * ARM_LENGTH, NONE)
     return Edges(neck, hem, cuff, none)
 
@@ -186,7 +202,7 @@ def looseness(style: Style, pattern: Pattern) -> np.ndarray:
     arm = smoothstep(0.25, 0.6, pattern.arm)
     t = np.clip(pattern.along, 0, 1)
     end = max(style.sleeve_length, 0.2)
-    sleeve = style.sleeve_loose * np.clip(0.25 + t * 2.0, 0, 1) * (1 - style.cuff_taper * smoothstep(0.3, 1.0, t / end))
+    sleeve = style.sleeve_loose * np.clip(t * 3.0, 0, 1) * (1 - style.cuff_taper * smoothstep(0.3, 1.0, t / end))
     torso = style.loose * np.clip((5.0 - y) / 2.4, 0, 1)
     torso *= 1 - style.cinch * np.exp(-(((y - 1.35) / 0.8) ** 2))
     torso += style.flare * np.clip(1.4 - y, 0, None) * 0.8

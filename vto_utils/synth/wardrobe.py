@@ -62,12 +62,12 @@ def _upper(rng: np.random.Generator) -> dict:
     low, high = SLEEVES[sleeve]
     width = float(rng.uniform(0.92, 1.12))
     # a tank top's strap starts where its neckline ends; a thin one sits half-way to the shoulder
-    strap = rng.uniform(0.9, 1.25) if sleeve == "strap" else NECK_HALF[neckline] * width + rng.uniform(0.2, 0.7)
+    strap = rng.uniform(1.25, 1.6) if sleeve == "strap" else NECK_HALF[neckline] * width + rng.uniform(0.2, 0.7)
     fit = float(rng.beta(1.6, 2.2))  # 0 tight .. 1 oversized
     wide = rng.uniform(0.04, 0.2) if sleeve in ("cap", "short", "half") else rng.uniform(0.0, 0.1)
     return dict(
         family=f"{sleeve} {neckline}",
-        loose=0.01 + 0.42 * fit,
+        loose=0.01 + 0.34 * fit,
         sleeve=sleeve,
         sleeve_length=float(rng.uniform(low, high)),
         sleeve_loose=float(wide * (0.6 + 0.8 * fit)),

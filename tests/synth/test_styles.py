@@ -85,12 +85,13 @@ def panels(pattern):
     return pattern.faces[: pattern.front], pattern.faces[pattern.front :]
 
 
-def cut_out(style):
-    """Points (x, y, z) of the garment's front and back, cut exactly."""
+@cache
+def cut_out(style, sides=2):
+    """Points (x, y, z) of the garment's front and, with two sides, of its back, cut exactly."""
     pattern = load_pattern(style.shell)
     inside = edges(style, pattern).inside
     found = []
-    for part in panels(pattern):
+    for part in panels(pattern)[:sides]:
         matrix, faces, _ = mesh.split(inside, part)
         found.append((matrix @ pattern.points)[np.unique(faces)])
     return found
@@ -187,7 +188,7 @@ def test_without_sleeves_the_arms_are_bare(sleeve):
 
 def front_of_neck(style, across=0.0):
     """Height of the neckline in front, ``across`` from the middle line."""
-    points = cut_out(style)[0]
+    points = cut_out(style, 1)[0]
     return points[np.abs(np.abs(points[:, 0]) - across) < 0.12, 1].max()
 
 
@@ -205,15 +206,18 @@ def test_necklines_differ_as_their_names_say():
     boat, crew = (top("short", name, neck_width=1.0) for name in ("boat", "crew"))
     assert front_of_neck(boat) > front_of_neck(crew) and front_of_neck(boat, 1.2) < front_of_neck(crew, 1.2) - 0.2
     # behind, everything reaches up to the nape
+    pattern = load_pattern("robe")
+    back = np.unique(panels(pattern)[1])
+    nape = back[(np.abs(pattern.points[back, 0]) < 0.3) & (pattern.points[back, 1] < 5.7)]
     for name in NECKLINES:
-        assert cut_out(top("short", name))[1][:, 1].max() > 5.2
+        assert (edges(top("short", name), pattern).neck[nape] > 0).all()
 
 
 def test_a_wider_strap_covers_more_of_the_shoulder():
     pattern = load_pattern("robe")
     worn = [edges(top("tank", "crew", strap=strap), pattern).inside > 0 for strap in (1.3, 1.5, 1.7)]
     for less, more in zip(worn, worn[1:], strict=False):
-        assert not (less & ~more).any() and (more & ~less).sum() > 20
+        assert (less & ~more).sum() < 5 and (more & ~less).sum() > 50
 
 
 def test_trousers_and_skirts_reach_from_waist_to_hem():

@@ -42,14 +42,10 @@ def _one_of(folder: Path, name: str, signs: tuple[str, ...]) -> Path | None:
 
 
 def load_assets(folder: Path) -> Assets:
-    """Look what is there; nothing is decoded yet.
-
-    Raises:
-        InputError: there is no such folder.
-    """
+    """Look what is there; nothing is decoded yet. A folder that is not there counts as an empty one."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"The assets folder {folder} does not exist; name another one, or none to do without.")
+        return Assets(None, None, "none", (f"There is no assets folder {folder}: samples are made without assets.",))
     missing = []
     people, photos = None, None
     figures = _one_of(folder, "makehuman_cc0", ("skins", "hair"))

@@ -52,7 +52,7 @@ def sample_flat(rng: np.random.Generator, kind: str, sleeve: str) -> FlatSpec:
             # cuffs hanging beside the hem, slightly out, or spread
             middle = rng.choice([rng.uniform(34, 43), rng.uniform(20, 34), rng.uniform(-40, 20)], p=[0.6, 0.27, 0.13])
         else:
-            middle = rng.choice([rng.uniform(13, 30), rng.uniform(-10, 13), rng.uniform(-40, -10)], p=[0.74, 0.18, 0.08])
+            middle = rng.choice([rng.uniform(13, 30), rng.uniform(-10, 13), rng.uniform(-40, -10)], p=[0.8, 0.1, 0.1])
         angles = tuple(float(np.clip(middle + rng.normal(0, 2.5), -40, 44)) for _ in range(2))
     grey = float(rng.choice([rng.uniform(0.94, 1.0), rng.uniform(0.8, 0.94)], p=[0.85, 0.15]))
     ground = np.clip(grey + rng.normal(0, 0.006, 3) * (1 if rng.random() < 0.8 else 4), 0, 1)
@@ -115,18 +115,32 @@ def _lengthen(garment: Garment, flat: np.ndarray, times: float, slim: float) -> 
         crotch = -0.8
         flat[:, 1] += np.minimum(flat[:, 1] - crotch, 0) * (times - 1)
         return
-    sleeve = pattern.arm > 0.25
+    end = max(garment.style.sleeve_length, 0.3)
+    stations = np.linspace(0.1, 1.0, 19)
     for side in (pattern.points[:, 0] < 0, pattern.points[:, 0] >= 0):
-        own = sleeve & side
-        start = flat[own & (np.abs(pattern.along) < 0.06)].mean(0)
-        end = flat[own & (pattern.along > 0.9)].mean(0)
-        down = np.clip(pattern.along[own], 0, 1.05)
-        surely = smoothstep(0.25, 0.5, pattern.arm[own])
-        axis = (end - start) / np.linalg.norm(end - start)
-        from_start = flat[own] - start
-        across = from_start - (from_start @ axis)[:, None] * axis
-        narrow = (slim - 1) * smoothstep(0.08, 0.35, down) * surely
-        flat[own] += across * narrow[:, None] + (end - start) * ((times - 1) * down * surely)[:, None]
+        own = (pattern.arm > 0.25) & side
+        along, place = pattern.along[own], flat[own].astype(np.float64)
+        start = place[np.abs(along) < 0.06].mean(0)
+        reach = place[along > 0.9].mean(0) - start
+        axis = reach / np.linalg.norm(reach)
+        side_axis = np.array([-axis[1], axis[0]])
+        middle, half = np.empty(len(stations)), np.empty(len(stations))
+        for k, station in enumerate(stations):
+            row = (place[np.abs(along - station) < 0.04] - start) @ side_axis
+            middle[k], half[k] = (row.min() + row.max()) / 2, (row.max() - row.min()) / 2
+        # straight sides from the upper arm to the cuff, whatever the elbow and the hand do
+        upper = np.interp(0.3, stations, half)
+        cuff = upper * (0.95 - 0.4 * garment.style.cuff_taper)
+        share = np.clip((stations - 0.3) / max(end - 0.3, 0.1), 0, 1)
+        wanted = np.where(stations > 0.3, upper + (cuff - upper) * share, half) * slim
+        centre = np.where(stations > 0.3, np.interp(0.3, stations, middle) * (1 - share), middle)
+        across = (place - start) @ side_axis
+        moved = np.interp(along, stations, centre) + (across - np.interp(along, stations, middle)) * np.interp(
+            along, stations, wanted / half
+        )
+        surely = smoothstep(0.25, 0.5, pattern.arm[own]) * smoothstep(0.08, 0.35, along)
+        longer = (times - 1) * np.clip(along, 0, 1.05) * smoothstep(0.25, 0.5, pattern.arm[own])
+        flat[own] += ((moved - across) * surely)[:, None] * side_axis + longer[:, None] * reach
 
 
 def _straighten(garment: Garment, flat: np.ndarray) -> None:

@@ -723,8 +723,10 @@ def _tied(build: _Builder, body: Body, look: _Look, style: str) -> None:
         swirl = a[:, None] + 0.9 * b[None]
         ring = np.cos(swirl)[..., None] * one + np.sin(swirl)[..., None] * two
         bump = 1 + 0.07 * np.cos(3 * swirl + b[None] * 2)
-        ball = tie + pole * radius * 0.55 + radius * (
-            ring * (np.sin(b)[None] * bump)[..., None] + pole * (0.8 * np.cos(b))[None, :, None]
+        ball = (
+            tie
+            + pole * radius * 0.55
+            + radius * (ring * (np.sin(b)[None] * bump)[..., None] + pole * (0.8 * np.cos(b))[None, :, None])
         )
         build.sheet(ball)
         return

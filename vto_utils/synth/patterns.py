@@ -177,9 +177,7 @@ def _robe(body, suit, base, along, arm, joint, hip) -> dict[str, np.ndarray]:
     total = len(used) + (ROWS - 1) * k
     from_suit = sp.vstack([cut.tocsr()[used], sp.csr_matrix(((ROWS - 1) * k, count))]).tocsr()
     columns = k + np.arange((ROWS - 1) * k)  # row 0 of the tube is the rim itself
-    from_tube = sp.csr_matrix(
-        (np.ones(len(columns)), (np.arange(len(used), total), columns)), (total, ROWS * k)
-    )
+    from_tube = sp.csr_matrix((np.ones(len(columns)), (np.arange(len(used), total), columns)), (total, ROWS * k))
 
     def shape(loose: float) -> np.ndarray:
         suit_cloth = suit.inflate(base, loose)

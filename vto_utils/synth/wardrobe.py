@@ -71,7 +71,7 @@ def _upper(rng: np.random.Generator) -> dict:
         sleeve=sleeve,
         sleeve_length=float(rng.uniform(low, high)),
         sleeve_loose=float(wide * (0.6 + 0.8 * fit)),
-        cuff_taper=float(rng.uniform(0.1, 0.6) if SLEEVES[sleeve][1] < 0.65 else rng.uniform(0.5, 1.0)),
+        cuff_taper=float(rng.uniform(0.1, 0.6) if SLEEVES[sleeve][1] < 0.65 else rng.uniform(0.7, 1.0)),
         neckline=neckline,
         neck_width=width,
         neck_depth={"v": float(rng.uniform(0.6, 1.6)), "square": float(rng.uniform(0.2, 0.8))}.get(
@@ -131,9 +131,7 @@ def _dress(rng: np.random.Generator) -> Style:
     # a dress is held out for its skirt or for its upper part
     upper["family"] = upper["family"] if upper["family"] in HELD_OUT else family
     upper["loose"] *= 0.7
-    return Style(
-        kind="dress", **upper, **lower, cinch=float(rng.choice([0.0, rng.uniform(0.4, 1.0)], p=[0.4, 0.6]))
-    )
+    return Style(kind="dress", **upper, **lower, cinch=float(rng.choice([0.0, rng.uniform(0.4, 1.0)], p=[0.4, 0.6])))
 
 
 def womens(style: Style) -> bool:

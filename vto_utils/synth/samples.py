@@ -1,4 +1,4 @@
-"""Synthetic samples: one person in two garments, the two garments laid flat, and every label, from a seed and a number."""
+"""Synthetic samples: one person in two garments, both garments laid flat, every label; from a seed and a number."""
 
 from __future__ import annotations
 

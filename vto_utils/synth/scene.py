@@ -31,6 +31,7 @@ COLLAR = 0.18  # the same at necklines, which one looks into
 OUTER = 0.18  # dm, offset of a top that is worn over a bottom
 WAISTBAND = 0.12  # dm, offset of a bottom that a top is tucked into
 SAME_SPOT = 0.12  # dm between two points of a garment that count as one
+SAME_LAYER = 0.3  # dm between two points that lie beside each other in a flat, within a layer
 LABELS = {"top": ID["upper-clothes"], "dress": ID["dress"], "trousers": ID["pants"], "skirt": ID["skirt"]}
 
 
@@ -306,7 +307,8 @@ def _labels(triangle, labels, samples, out):
 
 @numba.njit(cache=True, fastmath=True)
 def _flow(
-    triangle, weights, base, faces, front, place, atlas, spot, spot_side, near, samples, flow, point, side, valid, count
+    triangle, weights, base, faces, front, place, atlas, spot, spot_side, near, layer, samples, flow, point, side,
+    valid, count,
 ):  # fmt: skip
     """Average where a pixel's samples lie in the flat; valid only if all of them do, and the flat shows them."""
     height, width = side.shape
@@ -339,12 +341,13 @@ def _flow(
             if seen < samples * samples or 0 < fronts < seen:
                 continue
             tr, tc = int((y + 1) / 2 * tall), int((x + 1) / 2 * wide)
-            if tr < 1 or tc < 1 or tr >= tall - 1 or tc >= wide - 1:
+            if tr < 2 or tc < 2 or tr >= tall - 2 or tc >= wide - 2:
                 continue
-            shown = True  # the spot and its neighbours, which a bilinear sample reads too
-            for i in range(-1, 2):
-                for j in range(-1, 2):
-                    if spot_side[tr + i, tc + j] != side[row, column]:
+            shown = True  # the spot and its neighbours, which a bilinear sample reads too: of one layer
+            for i in range(-2, 3, 2):
+                for j in range(-2, 3, 2):
+                    du, dv = spot[tr + i, tc + j, 0] - u, spot[tr + i, tc + j, 1] - v
+                    if spot_side[tr + i, tc + j] != side[row, column] or du * du + dv * dv > layer * layer:
                         shown = False
             du, dv = spot[tr, tc, 0] - u, spot[tr, tc, 1] - v
             if shown and du * du + dv * dv < near * near:
@@ -388,7 +391,7 @@ def shoot(
     side, valid, count = np.zeros(size, np.uint8), np.zeros(size, bool), np.zeros(size, np.uint8)
     _flow(
         buffer.triangle, buffer.weights, bases[places[main]], garment.pattern.faces, garment.pattern.front, laid.place,
-        garment.atlas, laid.spot, laid.side, SAME_SPOT, SAMPLES, flow, point, side, valid, count,
+        garment.atlas, laid.spot, laid.side, SAME_SPOT, SAME_LAYER, SAMPLES, flow, point, side, valid, count,
     )  # fmt: skip
     mask = (parse == LABELS[garment.style.kind]) & (count * 2 >= SAMPLES * SAMPLES)
     side = np.where(mask, side, 0).astype(np.uint8)

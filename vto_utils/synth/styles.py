@@ -137,13 +137,17 @@ def _neck(style: Style, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
 
 def _beside(points: np.ndarray, curve: np.ndarray) -> np.ndarray:
     """Distance of points (N, 2) to a polyline (K, 2) that falls from top to bottom, positive on its left."""
+    edge = np.interp(points[:, 1], curve[::-1, 1], curve[::-1, 0])
+    inside = points[:, 0] < edge
+    close = np.abs(points[:, 0] - edge) < 1.5  # the others only need their sign
     start, step = curve[:-1], np.diff(curve, axis=0)
     nearest = np.full(len(points), np.inf)
     for a, d in zip(start, step, strict=True):
-        share = np.clip(((points - a) @ d) / (d @ d), 0, 1)
-        nearest = np.minimum(nearest, np.linalg.norm(points - a - share[:, None] * d, axis=1))
-    edge = np.interp(points[:, 1], curve[::-1, 1], curve[::-1, 0])
-    return np.where(points[:, 0] < edge, nearest, -nearest)
+        away = points[close] - a
+        away -= np.clip(away @ d / (d @ d), 0, 1)[:, None] * d
+        nearest[close] = np.minimum(nearest[close], np.hypot(away[:, 0], away[:, 1]))
+    nearest[~close] = 1.5
+    return np.where(inside, nearest, -nearest)
 
 
 def _armhole(style: Style, pattern: Pattern) -> np.ndarray:
@@ -153,7 +157,7 @@ def _armhole(style: Style, pattern: Pattern) -> np.ndarray:
     strap = min(style.strap, 2.2)
     heights = [-4.0, 0.0, 2.3, 3.05, 3.3, 3.6, 4.1, 4.7, 5.5, 7.0]
     across = [7.0, 4.6, 3.15, 2.66, 2.46, 0.5 * strap + 1.1, strap + 0.1, strap, strap + 0.05, strap + 0.3]
-    place = np.linspace(heights[0], heights[-1], 90)
+    place = np.linspace(heights[0], heights[-1], 45)
     curve = np.stack([PchipInterpolator(heights, across)(place), place], 1)[::-1]
     return _beside(np.stack([np.abs(flat[:, 0]), flat[:, 1]], 1).astype(np.float64), curve)
 

@@ -140,19 +140,21 @@ def test_trousers_go_to_the_legs(who: str) -> None:
     assert parts(who, "trousers")[right].target[:, 0].mean() < parts(who, "trousers")[left].target[:, 0].mean()
 
 
+@pytest.mark.parametrize("who", ["person_1", "person_3"])
 @pytest.mark.parametrize("cloth", CLOTHS)
-def test_mirrored_garment_on_the_mirrored_person(cloth: str) -> None:
-    found = person("person_2")
+def test_mirrored_garment_on_the_mirrored_person(cloth: str, who: str) -> None:
+    found = person(who)
     mirrored = Body.measure(mirrored_pose(found.pose, 384), mirrored_labels(found.parsing))
     flipped = {part.name: part for part in plan(mirrored_garment(garment(cloth)), mirrored)}
     width = garment(cloth).image.width
-    for part in parts("person_2", cloth):
+    for part in parts(who, cloth):
         other = flipped["body" if part.name == "body" else other_side(part.name)]
         there = other.source * [-1, 1] + [width - 1, 0]
         for where, to in zip(part.source, part.target, strict=True):
-            nearest = np.linalg.norm(there - where, axis=1).argmin()
-            assert np.linalg.norm(there[nearest] - where) < 1.5
-            assert np.linalg.norm(other.target[nearest] * [-1, 1] + [383, 0] - to) < 0.02 * mirrored.frame.breadth
+            same = np.linalg.norm(there - where, axis=1) < 1.5  # two landmarks may share a place
+            assert same.any()
+            apart = np.linalg.norm(other.target[same] * [-1, 1] + [383, 0] - to, axis=1)
+            assert apart.min() < 0.02 * mirrored.frame.breadth
         assert other.covers == pytest.approx(part.covers, abs=0.02)
 
 

@@ -64,9 +64,9 @@ def sample_flat(rng: np.random.Generator, kind: str, sleeve: str) -> FlatSpec:
         shift=(float(rng.normal(0, 0.01)), float(rng.normal(0, 0.015))),
         boxy=float(rng.uniform(0.55, 1.0)),
         skew=float(rng.normal(0, 0.012)),
-        stretch=float(rng.uniform(0.86, 1.02)),
+        stretch=float(rng.uniform(0.8, 0.95) if kind == "trousers" else rng.uniform(0.86, 1.02)),
         slimmer=float(rng.uniform(0.72, 0.95) if long else rng.uniform(0.85, 1.0)),
-        longer=float(rng.uniform(1.05, 1.22) if kind == "trousers" else rng.uniform(1.0, 1.18)),
+        longer=float(rng.uniform(1.08, 1.25) if kind == "trousers" else rng.uniform(1.0, 1.18)),
         bend=float(rng.uniform(0.02, 0.09)),
         light=(float(rng.normal(0, 0.7)), float(rng.uniform(0.4, 1.2))),
         relief=float(rng.uniform(0.4, 1.3)),
@@ -86,6 +86,7 @@ class Laid:
     place: np.ndarray  # (V, 2) float32, x, y of every vertex in grid_sample(align_corners=False) units
     spot: np.ndarray  # (S H, S W, 2) float32 dm, the atlas point seen, S samples a pixel
     side: np.ndarray  # (S H, S W) uint8, 0 ground, FRONT or BACK
+    step: float  # dm between two samples
 
 
 def _positions(garment: Garment, spec: FlatSpec) -> np.ndarray:
@@ -241,7 +242,7 @@ def lay(garment: Garment, spec: FlatSpec, size: tuple[int, int]) -> Laid:
     image, albedo = _photograph(garment, spec, cloth, spot, side, buffer.depth, alpha, size)
     place = np.stack([x / width * 2 - 1, y / height * 2 - 1], 1).astype(np.float32)
     mask = np.where(alpha >= 0.5, 255, 0).astype(np.uint8)
-    return Laid(image, mask, albedo, place, spot[..., :2], side)
+    return Laid(image, mask, albedo, place, spot[..., :2], side, 1 / float(scale))
 
 
 def _area(screen: np.ndarray, faces: np.ndarray) -> float:

@@ -31,7 +31,7 @@ COLLAR = 0.18  # the same at necklines, which one looks into
 OUTER = 0.18  # dm, offset of a top that is worn over a bottom
 WAISTBAND = 0.12  # dm, offset of a bottom that a top is tucked into
 SAME_SPOT = 0.12  # dm between two points of a garment that count as one
-SAME_LAYER = 0.3  # dm between two points that lie beside each other in a flat, within a layer
+SAME_LAYER = 0.3  # dm between points that lie within two samples of each other in a flat, in one layer; at least
 LABELS = {"top": ID["upper-clothes"], "dress": ID["dress"], "trousers": ID["pants"], "skirt": ID["skirt"]}
 
 
@@ -391,7 +391,8 @@ def shoot(
     side, valid, count = np.zeros(size, np.uint8), np.zeros(size, bool), np.zeros(size, np.uint8)
     _flow(
         buffer.triangle, buffer.weights, bases[places[main]], garment.pattern.faces, garment.pattern.front, laid.place,
-        garment.atlas, laid.spot, laid.side, SAME_SPOT, SAME_LAYER, SAMPLES, flow, point, side, valid, count,
+        garment.atlas, laid.spot, laid.side, SAME_SPOT, max(SAME_LAYER, 5.7 * laid.step), SAMPLES,
+        flow, point, side, valid, count,
     )  # fmt: skip
     mask = (parse == LABELS[garment.style.kind]) & (count * 2 >= SAMPLES * SAMPLES)
     side = np.where(mask, side, 0).astype(np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ... import labels
+from ...errors import InputError
 from ...pose import Pose
 from .. import layout, records
 from .accuracy import consistency, joint_errors, overlap
@@ -52,10 +54,13 @@ class Stored:
     def read(self, index: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         name = layout.RECORD.format(layout.names(index)[0])
         split = next(self.folder / split for split in layout.SPLITS if (self.folder / split / name).exists())
-        record = records.read_record(split, index)
-        fields = layout.decode(split, index, set(layout.FIELDS) - {"keypoints"})
-        fields["keypoints"] = np.array(record["keypoints"], np.float32)
-        return fields, {key: record[key] for key in ("split", "category", "params")}
+        try:
+            record = records.read_record(split, index)
+            fields = layout.decode(split, index, set(layout.FIELDS) - {"keypoints"})
+            fields["keypoints"] = np.array(record["keypoints"], np.float32)
+            return fields, {key: record[key] for key in ("split", "category", "params")}
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise InputError(f"Sample {index} in {split} cannot be read ({error}): make the data set again.") from error
 
 
 class Examiner:

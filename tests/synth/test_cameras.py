@@ -7,7 +7,8 @@ import pytest
 from vto_utils.synth.body import Shape, load_body, skin
 from vto_utils.synth.cameras import Camera, Framing, camera, landmarks, sample_framing
 from vto_utils.synth.keypoints import keypoints
-from vto_utils.synth.poses import PoseSpec, draw_pose, rotations
+from vto_utils.synth.pose_sampling import draw_pose
+from vto_utils.synth.poses import PoseSpec, rotations
 from vto_utils.synth.seeds import stream
 
 CATEGORIES = ("upper_body", "lower_body", "dresses")

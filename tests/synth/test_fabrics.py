@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 
 from vto_utils.errors import InputError
-from vto_utils.synth import fabrics
-from vto_utils.synth.fabrics import FAMILIES, HELD_OUT_FAMILIES, KINDS, FabricSpec, PanelMaps, sample_fabric
+from vto_utils.synth.cloth import KINDS, FabricSpec, PanelMaps
+from vto_utils.synth.cloth_patterns import pattern
+from vto_utils.synth.cloth_photos import find_cloth, load_photos
+from vto_utils.synth.colours import companions, lightness, sample_colour
+from vto_utils.synth.fabrics import FAMILIES, HELD_OUT_FAMILIES, sample_fabric
+from vto_utils.synth.motifs import motif_repeat
+from vto_utils.synth.yarns import yarns
 
 MADE = [name for name in FAMILIES if name != "photo"]
 
@@ -57,7 +62,7 @@ def test_wardrobes_are_mostly_plain_and_trousers_mostly_denim_or_plain() -> None
     assert 0.4 < calm < 0.62
     trousers = [sample_fabric(rng, FAMILIES, kind="trousers") for _ in range(600)]
     assert 0.3 < np.mean([spec.family == "denim" for spec in trousers]) < 0.5
-    denim = [fabrics.lightness(spec.colours[0]) for spec in trousers if spec.family == "denim"]
+    denim = [lightness(spec.colours[0]) for spec in trousers if spec.family == "denim"]
     assert min(denim) < 15 and max(denim) > 75
     widths = [width for spec in tops if spec.family == "stripe" for _, width in spec.sett]
     assert min(widths) > 0.03 and max(widths) < 1.2
@@ -65,7 +70,7 @@ def test_wardrobes_are_mostly_plain_and_trousers_mostly_denim_or_plain() -> None
 
 def test_every_colour_can_be_drawn_pure_white_and_black_too() -> None:
     rng = np.random.default_rng(2)
-    colours = np.array([fabrics.sample_colour(rng, "top") for _ in range(4000)])
+    colours = np.array([sample_colour(rng, "top") for _ in range(4000)])
     assert colours.min() >= 0 and colours.max() <= 1
     assert (colours == 1).all(1).any() and (colours == 0).all(1).any()
     assert len({tuple(cell) for cell in np.minimum((colours * 4).astype(int), 3)}) > 40  # of 64
@@ -75,9 +80,9 @@ def test_every_colour_can_be_drawn_pure_white_and_black_too() -> None:
 def test_companions_stand_out() -> None:
     rng = np.random.default_rng(3)
     for _ in range(200):
-        base = fabrics.sample_colour(rng)
-        first = fabrics.companions(rng, base, 3, 30)[0]
-        assert abs(fabrics.lightness(first) - fabrics.lightness(base)) > 20
+        base = sample_colour(rng)
+        first = companions(rng, base, 3, 30)[0]
+        assert abs(lightness(first) - lightness(base)) > 20
 
 
 @pytest.mark.parametrize("family", MADE)
@@ -85,7 +90,7 @@ def test_pattern_and_yarns_are_pictures(family: str) -> None:
     maps = panel(26)
     for seed in range(3):
         spec = example(family, seed=seed)
-        colours, (shade, height) = fabrics.pattern(spec, maps), fabrics.yarns(spec, maps)
+        colours, (shade, height) = pattern(spec, maps), yarns(spec, maps)
         assert colours.shape == (*maps.x.shape, 3) and shade.shape == height.shape == maps.x.shape
         assert {colours.dtype, shade.dtype, height.dtype} == {np.dtype(np.float32)}
         assert colours.min() >= 0 and colours.max() <= 1
@@ -97,8 +102,8 @@ def test_pattern_and_yarns_are_pictures(family: str) -> None:
 def test_a_fabric_looks_the_same_at_every_resolution(family: str) -> None:
     for seed in range(2):
         spec = example(family, seed=seed)
-        coarse = fabrics.pattern(spec, panel(25))
-        fine = cv2.resize(fabrics.pattern(spec, panel(75)), coarse.shape[1::-1], interpolation=cv2.INTER_AREA)
+        coarse = pattern(spec, panel(25))
+        fine = cv2.resize(pattern(spec, panel(75)), coarse.shape[1::-1], interpolation=cv2.INTER_AREA)
         assert np.abs(coarse - fine).mean() < 0.025
         blurred = [cv2.GaussianBlur(picture, (0, 0), 2) for picture in (coarse, fine)]
         assert np.abs(blurred[0] - blurred[1]).max() < 0.13  # nothing moved, nothing aliased
@@ -107,7 +112,7 @@ def test_a_fabric_looks_the_same_at_every_resolution(family: str) -> None:
 def test_stripes_have_their_widths_and_colours() -> None:
     spec = FabricSpec("stripe", colours=((1, 1, 1), (0, 0, 0)), sett=((0, 0.3), (1, 0.2)))
     maps = panel(40)
-    picture = fabrics.pattern(spec, maps)
+    picture = pattern(spec, maps)
     assert np.ptp(picture, axis=1)[:, 0].max() > 0.9  # they run across the body and turn with the sleeve
     column = picture[:, 10, 0]
     assert np.abs(column.mean() - 0.6) < 0.01  # 4 dm are eight repeats
@@ -119,12 +124,12 @@ def test_stripes_have_their_widths_and_colours() -> None:
 
 def test_fine_stripes_melt_into_their_mean() -> None:
     spec = FabricSpec("vertical stripe", colours=((1, 1, 1), (0, 0, 0)), sett=((0, 0.006), (1, 0.002)))
-    assert np.abs(fabrics.pattern(spec, panel(20)) - 0.75).max() < 0.06
+    assert np.abs(pattern(spec, panel(20)) - 0.75).max() < 0.06
 
 
 def test_gingham_is_warp_and_weft() -> None:
     spec = FabricSpec("gingham", colours=((1, 1, 1), (0, 0, 1)), sett=((0, 0.25), (1, 0.25)))
-    red = fabrics.pattern(spec, panel(40))[..., 0]
+    red = pattern(spec, panel(40))[..., 0]
     for tone, share in ((0.0, 0.25), (0.5, 0.5), (1.0, 0.25)):
         assert abs((np.abs(red - tone) < 0.06).mean() - share) < 0.1
 
@@ -132,16 +137,16 @@ def test_gingham_is_warp_and_weft() -> None:
 @pytest.mark.parametrize("family", ["dots", "floral", "camouflage", "animal"])
 def test_motifs_repeat_without_a_seam(family: str) -> None:
     spec = example(family)
-    side, _ = fabrics._repeat(spec)
+    side, _ = motif_repeat(spec)
     maps = panel(30)
     shifted = dataclasses.replace(maps, along=maps.along + np.float32(side), across=maps.across - np.float32(side))
-    assert np.abs(fabrics.pattern(spec, maps) - fabrics.pattern(spec, shifted)).mean() < 0.004
+    assert np.abs(pattern(spec, maps) - pattern(spec, shifted)).mean() < 0.004
 
 
 def test_colour_blocks_keep_the_sleeves_with_the_shoulders() -> None:
     spec = FabricSpec("colour block", colours=((1, 0, 0), (0, 1, 0)), sett=((0, 3.0), (1, -99.0)), layout="across")
     maps = panel(20)
-    picture = fabrics.pattern(spec, maps)
+    picture = pattern(spec, maps)
     assert (picture[(maps.y > 3.1) & (maps.x < 1.4)] == (1, 0, 0)).all()
     assert (picture[(maps.y < 2.9) & (maps.x < 1.4)] == (0, 1, 0)).all()
     assert (picture[maps.x > 1.6] == (1, 0, 0)).all()
@@ -173,7 +178,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_photos_give_patches_of_bare_cloth(photos: Path) -> None:
-    library = fabrics.load_photos(photos)
+    library = load_photos(photos)
     assert len(library) == 5 and "lost" in library.notes[0] and len(library.notes) == 1
     patches = [library[index] for index in range(len(library))]
     assert sum(patch is None for patch in patches) == 1
@@ -186,7 +191,7 @@ def test_photos_give_patches_of_bare_cloth(photos: Path) -> None:
     assert spec.family == "photo" and spec.photo in patches
     assert FabricSpec.from_dict(json.loads(json.dumps(dataclasses.asdict(spec)))) == spec
     assert sample_fabric(np.random.default_rng(0), ["photo"], kind="top", photos=tuple(patches)).photo in patches
-    colour = fabrics.pattern(spec, panel(26)).mean((0, 1))
+    colour = pattern(spec, panel(26)).mean((0, 1))
     assert np.abs(colour - np.array((194, 42, 42)) / 255).max() < 0.06
 
 
@@ -196,23 +201,23 @@ def test_without_usable_photos_there_are_other_fabrics(photos: Path) -> None:
     assert sample_fabric(rng, ["photo"], kind="top").family == "plain"
     for path in (photos / "images").glob("shirt*"):
         path.write_bytes(b"")
-    library = fabrics.load_photos(photos)
+    library = load_photos(photos)
     assert sample_fabric(rng, ["photo"], kind="top", photos=library).family == "plain"
     assert len(library.notes) == 6
 
 
 def test_a_folder_without_photos_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere"):
-        fabrics.load_photos(tmp_path / "nowhere")
+        load_photos(tmp_path / "nowhere")
     with pytest.raises(InputError, match="no photo"):
-        fabrics.load_photos(tmp_path)
+        load_photos(tmp_path)
 
 
 def test_a_broken_list_is_done_without(photos: Path) -> None:
     (photos / "images.csv").write_text("name;what\n1;2\n")
-    library = fabrics.load_photos(photos)
+    library = load_photos(photos)
     assert len(library) == 6 and "images.csv" in library.notes[0]
 
 
 def test_a_photo_that_is_all_floor_has_no_cloth() -> None:
-    assert fabrics.find_cloth(np.full((200, 150, 3), 128, np.uint8)) is None
+    assert find_cloth(np.full((200, 150, 3), 128, np.uint8)) is None

@@ -6,7 +6,8 @@ import pytest
 from vto_utils.pose import KEYPOINT_NAMES
 from vto_utils.synth.body import Shape, load_body, skin
 from vto_utils.synth.keypoints import crown, keypoints, radii, visibility
-from vto_utils.synth.poses import PoseSpec, mirrored, rotations, sample_pose
+from vto_utils.synth.pose_sampling import sample_pose
+from vto_utils.synth.poses import PoseSpec, mirrored, rotations
 from vto_utils.synth.seeds import stream
 
 AT = {name: k for k, name in enumerate(KEYPOINT_NAMES)}

@@ -6,20 +6,9 @@ import numpy as np
 import pytest
 
 from vto_utils.synth.body import Shape, load_body
-from vto_utils.synth.poses import (
-    ARM_KINDS,
-    ARM_LIMITS,
-    LEG_LIMITS,
-    TRUNK_LIMITS,
-    Arm,
-    Leg,
-    PoseSpec,
-    collides,
-    draw_pose,
-    mirrored,
-    rotations,
-    sample_pose,
-)
+from vto_utils.synth.contact import collides
+from vto_utils.synth.pose_sampling import ARM_KINDS, draw_pose, sample_pose
+from vto_utils.synth.poses import ARM_LIMITS, LEG_LIMITS, TRUNK_LIMITS, Arm, Leg, PoseSpec, mirrored, rotations
 from vto_utils.synth.seeds import stream
 
 MIRROR = np.array([-1, 1, 1])

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 from vto_utils.errors import InputError
-from vto_utils.synth import fabrics, trims
-from vto_utils.synth.fabrics import FAMILIES, KINDS, FabricSpec, PanelMaps
-from vto_utils.synth.trims import EMBLEMS, Details, Print, paint, sample_details
+from vto_utils.synth.cloth import KINDS, FabricSpec, PanelMaps
+from vto_utils.synth.cloth_patterns import pattern
+from vto_utils.synth.fabrics import FAMILIES, sample_fabric
+from vto_utils.synth.prints import EMBLEMS, WORDS, Print
+from vto_utils.synth.trim_painting import paint
+from vto_utils.synth.trims import Details, sample_details
+from vto_utils.synth.yarns import yarns
 
 GREY = FabricSpec("plain", grain=0.0)
 BARE = Details(seams=False, accent=(0.1, 0.3, 0.7))
@@ -54,7 +58,7 @@ def changed(details: Details, maps: PanelMaps, spec: FabricSpec = GREY) -> np.nd
 @pytest.mark.parametrize("neckline", ["crew", "polo", "high"])
 def test_details_depend_on_the_numbers_alone_and_json_keeps_them(kind: str, neckline: str) -> None:
     for seed in range(60):
-        spec = fabrics.sample_fabric(np.random.default_rng(seed), FAMILIES, kind=kind)
+        spec = sample_fabric(np.random.default_rng(seed), FAMILIES, kind=kind)
         details = sample_details(np.random.default_rng(seed), kind, neckline, fabric=spec)
         assert details == sample_details(np.random.default_rng(seed), kind, neckline, fabric=spec)
         assert Details.from_dict(json.loads(json.dumps(dataclasses.asdict(details)))) == details
@@ -87,7 +91,7 @@ def test_every_garment_is_a_picture_with_a_low_relief(kind: str, side: str) -> N
     maps = shirt(16, side) if kind in ("top", "dress") else trousers(16, side)
     for seed in range(14):
         rng = np.random.default_rng(seed)
-        spec = fabrics.sample_fabric(rng, FAMILIES, kind=kind)
+        spec = sample_fabric(rng, FAMILIES, kind=kind)
         neckline = ("crew", "v", "polo", "high", "scoop", "hood", "shirt")[seed % 7]
         albedo, height = paint(spec, sample_details(rng, kind, neckline, fabric=spec), maps)
         assert albedo.shape == (*maps.x.shape, 3) and height.shape == maps.x.shape
@@ -100,8 +104,8 @@ def test_bare_cloth_is_pattern_times_yarns() -> None:
     spec = FabricSpec("stripe", colours=((0.9, 0.8, 0.7), (0.1, 0.2, 0.3)), sett=((0, 0.4), (1, 0.4)))
     maps = shirt()
     albedo, height = paint(spec, BARE, maps)
-    shade, relief = fabrics.yarns(spec, maps)
-    assert np.allclose(albedo, np.clip(fabrics.pattern(spec, maps) * shade[..., None], 0, 1), atol=1e-6)
+    shade, relief = yarns(spec, maps)
+    assert np.allclose(albedo, np.clip(pattern(spec, maps) * shade[..., None], 0, 1), atol=1e-6)
     assert np.array_equal(height, relief)
 
 
@@ -273,4 +277,4 @@ def test_every_other_detail_leaves_a_mark() -> None:
 
 
 def test_words_are_many_and_plain_text() -> None:
-    assert len(trims.WORDS) >= 80 and all(word.isascii() and word.strip() == word for word in trims.WORDS)
+    assert len(WORDS) >= 80 and all(word.isascii() and word.strip() == word for word in WORDS)

@@ -95,7 +95,7 @@ def sample_framing(rng: np.random.Generator, category: str) -> Framing:
     elif kind == "full":
         upper, lower, far = "crown", "soles", 1.3
         top = np.clip(rng.normal(0.048, 0.022), 0.015, 0.13)
-        bottom = np.clip(rng.normal(0.938, 0.025), 0.83, 0.975)
+        bottom = np.clip(rng.normal(0.928, 0.02), 0.83, 0.95)
     elif kind == "chest down":
         upper, lower, far = "neck", "soles", 1.2
         top, bottom = rng.uniform(-0.24, -0.02), rng.uniform(0.9, 0.97)

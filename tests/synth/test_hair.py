@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from vto_utils.synth.body import Body, Shape, load_body
-from vto_utils.synth.hair import PAINTED, HairMesh, _head, hair, hair_texture
+from vto_utils.synth.hair import PAINTED, HairMesh, hair
+from vto_utils.synth.hair_texture import hair_texture
 from vto_utils.synth.people import HAIR_STYLES, LONG_HAIR, Identity, sample_identity
+from vto_utils.synth.scalp import standard_head
 from vto_utils.synth.seeds import stream
 
 GROWN = [style for style in HAIR_STYLES if style not in PAINTED]
@@ -51,7 +53,7 @@ def test_hair_stays_out_of_the_head(body: Body, style: str) -> None:
     # on the standard body, whose distance field is known
     identity = Identity(hair=style, falls="left", hair_seed=2)
     mesh = hair(identity, body, body.nodes(Shape(gender=0.5)))
-    distance, _ = _head(body).distance(mesh.vertices.astype(np.float64))
+    distance, _ = standard_head(body).distance(mesh.vertices.astype(np.float64))
     assert (distance < -0.02).mean() < 0.01
     assert distance.min() > -0.1
 

@@ -11,7 +11,7 @@ from PIL import Image
 from vto_utils.synth.body import Body, Shape, load_body
 from vto_utils.synth.makehuman import MakeHumanAssets
 from vto_utils.synth.people import Identity
-from vto_utils.synth.skin import STANDARD
+from vto_utils.synth.standard import STANDARD
 
 
 @pytest.fixture(scope="module")

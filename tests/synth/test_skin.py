@@ -8,20 +8,12 @@ import numpy as np
 import pytest
 
 from vto_utils.synth.body import Body, load_body
+from vto_utils.synth.eyes import eye_texture, eyes
 from vto_utils.synth.people import Identity, sample_identity
 from vto_utils.synth.seeds import stream
-from vto_utils.synth.skin import (
-    STANDARD,
-    SkinLayout,
-    base_tone,
-    eye_texture,
-    eyes,
-    hairline,
-    paint_photo,
-    seams,
-    skin_layout,
-    skin_texture,
-)
+from vto_utils.synth.skin import base_tone, paint_photo, skin_texture
+from vto_utils.synth.skin_layout import SkinLayout, skin_layout
+from vto_utils.synth.standard import STANDARD, hairline, seams
 
 SIZE = 256
 

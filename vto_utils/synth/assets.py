@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from .body import load_body
-from .fabrics import PhotoLibrary, load_photos
+from .cloth_photos import PhotoLibrary, load_photos
 from .makehuman import MakeHumanAssets
 
 

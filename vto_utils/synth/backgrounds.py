@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vto_utils.synth.fabrics import Colour
+from vto_utils.synth.colours import Colour
 
 KINDS = ("studio", "colour", "wall", "room", "street")
 _GRID = (256, 192)  # rows, columns of the smooth parts

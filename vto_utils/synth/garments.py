@@ -9,12 +9,13 @@ import numpy as np
 
 from . import mesh, raster
 from .body import Body, Posed, skin
-from .fabrics import FabricSpec
+from .cloth import FabricSpec, PanelMaps
 from .folds import fold_heights, strain
 from .noise import Field
 from .shells import CANONICAL, OFFSET, Pattern, Suit, tube
 from .styles import ARM_LENGTH, NONE, Edges, Style, edges, looseness, smoothstep
-from .trims import Details, PanelMaps, paint
+from .trim_painting import paint
+from .trims import Details
 
 MARGIN = 0.25  # dm of cloth beyond the garment's edge that the atlas still holds
 CLOSE = 0.05  # dm between skin and cloth at the shoulders

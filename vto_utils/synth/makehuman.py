@@ -22,7 +22,8 @@ from .body import Body
 from .hair import HairMesh, hair_weights
 from .mesh import vertex_normals
 from .people import LONG_HAIR, Identity
-from .skin import STANDARD, base_tone, paint_photo, smoothstep
+from .skin import base_tone, paint_photo
+from .standard import STANDARD, smoothstep
 
 TEXTURE_SIDE = 512  # of hair
 

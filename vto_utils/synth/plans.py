@@ -14,10 +14,12 @@ from .backgrounds import BackgroundSpec, sample_background
 from .body import load_body
 from .camera import CameraSpec, sample_camera
 from .cameras import Framing, sample_framing
-from .fabrics import FAMILIES, HELD_OUT_FAMILIES, FabricSpec, sample_fabric
+from .cloth import FabricSpec
+from .fabrics import FAMILIES, HELD_OUT_FAMILIES, sample_fabric
 from .flats import FlatSpec, sample_flat
 from .people import Identity, sample_identity
-from .poses import Arm, Leg, PoseSpec, draw_pose
+from .pose_sampling import draw_pose
+from .poses import Arm, Leg, PoseSpec
 from .seeds import stream
 from .shading import LightSpec, sample_light
 from .styles import Style
@@ -117,7 +119,7 @@ def draw_plan(seed: int, index: int, category: str, held_out: float, photos: Ite
         index: of the sample.
         category: one of `CATEGORIES`, or "all".
         held_out: chance to be of the split "test".
-        photos: patches of real cloth, see `fabrics.load_photos`.
+        photos: patches of real cloth, see `cloth_photos.load_photos`.
     """
 
     def rng(name: str) -> np.random.Generator:

@@ -13,6 +13,7 @@ from ..labels import ID
 from . import raster, shading
 from .body import Body, Posed, load_body, skin
 from .cameras import Camera
+from .eyes import eye_texture, eyes
 from .flats import BACK, FRONT, Laid, sample
 from .garments import Dresser, Garment
 from .hair import hair
@@ -22,7 +23,7 @@ from .people import Identity
 from .shading import LightSpec, Part
 from .shells import CANONICAL, OFFSET, load_pattern, load_suit
 from .shoes import ShoeMesh, shoes
-from .skin import eye_texture, eyes, skin_texture
+from .skin import skin_texture
 from .styles import Style
 
 SAMPLES = 2  # per pixel and direction

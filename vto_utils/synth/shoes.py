@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from .body import Body
 from .people import Identity
-from .skin import STANDARD, smoothstep
+from .standard import STANDARD, smoothstep
 
 SHAFT = 0.82
 SIZE = (96, 192)  # rows, columns of the texture

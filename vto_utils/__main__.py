@@ -91,6 +91,16 @@ examples:
   {PROG} bench tryon --json bench.json
   {PROG} bench synth --workers 1 --count 10"""
 
+_TRAIN_PARSER = """\
+Train the network that labels the pixels of a person, on Clothing Co-Parsing, on synthetic data, or on both.
+Stop it whenever you like: started again with --resume it goes on from its last checkpoint, as if it had
+never stopped. At the end it is measured on 100 photos it was not trained on."""
+
+_TRAIN_PARSER_EXAMPLES = f"""\
+examples:
+  {PROG} train-parser --ccp ccp/ --synth synthetic/ --out run/ --minutes 60
+  {PROG} train-parser --ccp ccp/ --synth synthetic/ --out run/ --resume"""
+
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str, **options: Any) -> None:
@@ -167,6 +177,24 @@ def build_parser() -> argparse.ArgumentParser:
         "--fetch", nargs="*", metavar="NAME", help="fetch these, or all that a try-on needs if none is named"
     )
     assets.set_defaults(run=run_assets)
+
+    train = command("train-parser", "train the human parser", _TRAIN_PARSER, _TRAIN_PARSER_EXAMPLES)
+    train.add_argument("--ccp", metavar="DIR", help="Clothing Co-Parsing: photos/, labels/, labels.json")
+    train.add_argument("--synth", metavar="DIR", help="a data set that the command synth made")
+    train.add_argument("--out", metavar="DIR", required=True, help="folder of the run, made if missing")
+    train.add_argument("--minutes", type=float, metavar="M", help="stop after so many minutes (default: at the end)")
+    train.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
+    train.add_argument("--size", type=_size, metavar="HxW", help="height x width of the pictures (default: 256x192)")
+    train.add_argument("--batch", type=int, metavar="N", help="pictures a step (default: 8)")
+    train.add_argument("--steps", type=int, metavar="N", help="steps of the whole run (default: 6000)")
+    train.add_argument("--seed", type=_seed, metavar="S", help="another number gives another run (default: 0)")
+    train.add_argument("--workers", type=int, default=1, metavar="K", help="processes that make pictures (default: 1)")
+    train.add_argument("--no-evaluate", dest="evaluate", action="store_false", help="do not measure at the end")
+    train.add_argument(
+        "--device", type=_one_of(DEVICES), default="auto", metavar="|".join(DEVICES),
+        help="where to compute (default: auto)",
+    )  # fmt: skip
+    train.set_defaults(run=run_train_parser)
 
     bench = command("bench", "measure time and memory here", _BENCH, _BENCH_EXAMPLES)
     bench.add_argument("names", nargs="*", metavar="NAME", help="what to measure (default: tryon)")
@@ -278,6 +306,13 @@ def run_assets(options: argparse.Namespace) -> int:
             assets.fetch(name)
     print(assets.format_status())
     return 0
+
+
+def run_train_parser(options: argparse.Namespace) -> int:
+    """Train the human parser in a folder."""
+    from . import parser_training
+
+    return parser_training.run(options)
 
 
 def run_bench(options: argparse.Namespace) -> int:

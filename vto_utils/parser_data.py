@@ -34,6 +34,7 @@ _NEAREST = 101  # too small to be a class: takes the label of what lies around i
 _VEST = 102  # a coat over another top, a top otherwise
 _LEG = 103  # left or right, by the pose
 _SHOE = 104
+_SUIT = 105  # jacket and trousers, where the photo has no other trousers
 
 #: What each of CCP's classes becomes.
 CCP_TO_CIHP = {
@@ -83,7 +84,7 @@ CCP_TO_CIHP = {
     "sneakers": _SHOE,
     "socks": ID["socks"],
     "stockings": _LEG,  # a leg to the eye where sheer, and no garment that is tried on
-    "suit": ID["coat"],  # only the jacket is drawn
+    "suit": _SUIT,  # of some photos the jacket, of others the trousers too
     "sunglasses": ID["sunglasses"],
     "sweater": ID["upper-clothes"],
     "sweatshirt": ID["upper-clothes"],
@@ -164,6 +165,7 @@ class CCP:
         held = set(held_out(self.names, min(HELD_OUT, len(self.names) // 2)))
         self.test = [name for name in self.names if name in held]
         self.train = [name for name in self.names if name not in held]
+        self._mapped: dict[str, np.ndarray] = {}  # 0.2 MB each; splitting skin takes longer than all the rest
 
     def prepare(self, progress: bool = False) -> None:
         """Find the pose and the person mask of every photo that has none yet: half a second each."""
@@ -201,8 +203,10 @@ class CCP:
     def read(self, name: str) -> Example:
         """A prepared photo."""
         pose, alpha = self.found(name)
-        with Image.open(self.folder / "labels" / f"{name}.png") as file:
-            labels = map_ccp(np.array(file), pose, self.classes)
+        if name not in self._mapped:
+            with Image.open(self.folder / "labels" / f"{name}.png") as file:
+                self._mapped[name] = map_ccp(np.array(file), pose, self.classes)
+        labels = self._mapped[name]
         points = np.zeros((18, 3), np.float32) if pose is None else pose.keypoints
         return Example(np.array(self._image(name)), labels, alpha, points)
 
@@ -239,9 +243,10 @@ def map_ccp(ids: np.ndarray, pose: Pose | None, classes: Sequence[str] = tuple(C
 
 def _split(mapped: np.ndarray, frame: BodyFrame | None, pose: Pose | None) -> np.ndarray:
     """Skin by body part; legs and shoes by side."""
-    special = np.isin(mapped, (_SKIN, _LEG, _SHOE))
+    suit = mapped == _SUIT
+    mapped = np.where(suit, ID["coat"], mapped).astype(np.uint8)
     if frame is None or pose is None:
-        return np.where(special, UNKNOWN, mapped).astype(np.uint8)
+        return np.where(np.isin(mapped, (_SKIN, _LEG, _SHOE)), UNKNOWN, mapped).astype(np.uint8)
     size, unit = mapped.shape, frame.breadth
     ys, xs = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
     along, aside = frame.coordinates(size)
@@ -250,11 +255,10 @@ def _split(mapped: np.ndarray, frame: BodyFrame | None, pose: Pose | None) -> np
     beside = ((xs - frame.eyes[0]) * -up[1] + (ys - frame.eyes[1]) * up[0]) / frame.face
 
     far = np.full(size, 99.0, np.float32)
-    upper_arm, forearm, arms, legs = far, far, [], []
+    forearm, arms, legs = far, [], []
     for side in ("left", "right"):
         chain, radii = arm_chain(pose, frame, side), (0.2 * unit, 0.16 * unit, 0.12 * unit, 0.14 * unit)
         parts = [capsule(chain[k], chain[k + 1], (radii[k], radii[k + 1]), size) for k in range(len(chain) - 1)]
-        upper_arm = np.minimum(upper_arm, parts[0]) if parts else upper_arm
         forearm = np.minimum.reduce([forearm, *parts[1:]])
         arms.append(np.minimum.reduce([far, *parts]))
         chain, radii = leg_chain(pose, side), (0.3 * unit, 0.2 * unit, 0.14 * unit, 0.16 * unit)
@@ -271,6 +275,8 @@ def _split(mapped: np.ndarray, frame: BodyFrame | None, pose: Pose | None) -> np
     is_torso |= ~is_face & ~is_leg & ~is_arm & (np.abs(aside) < 0.55) & (along > -0.5) & (along < 1.1)
 
     result = mapped.copy()
+    if np.isin(mapped, (ID["pants"], ID["skirt"], ID["dress"])).sum() < 0.1 * suit.sum():
+        result[suit & (along > 1.2) & (forearm > 1.2)] = ID["pants"]
     skin = mapped == _SKIN
     result[skin] = UNKNOWN
     result[skin & is_face] = ID["face"]

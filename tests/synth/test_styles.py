@@ -20,7 +20,6 @@ from vto_utils.synth.styles import (
     Style,
     edges,
     looseness,
-    smoothstep,
 )
 from vto_utils.synth.wardrobe import NECK_HALF
 
@@ -270,8 +269,3 @@ def test_looseness_follows_the_style():
     assert wide[y < -5].mean() == pytest.approx(0.75, abs=0.02)
     assert wide[np.abs(y + 1) < 0.2].mean() == pytest.approx(0.35, abs=0.03)
     assert wide[y > 1.4].max() < 0.01  # the waistband is tight
-
-
-def test_smoothstep():
-    np.testing.assert_allclose(smoothstep(1.0, 3.0, np.array([0.0, 1.0, 2.0, 3.0, 4.0])), [0, 0, 0.5, 1, 1])
-    np.testing.assert_allclose(smoothstep(3.0, 1.0, np.array([0.0, 1.5, 2.0, 3.0])), [1, 0.84375, 0.5, 0])

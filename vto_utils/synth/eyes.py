@@ -8,8 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from .body import Body
+from .curves import smoothstep
 from .people import Identity
-from .standard import STANDARD, smoothstep
+from .standard import STANDARD
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from .body import Body
-from .standard import blob, seams, smoothstep
+from .curves import smoothstep
+from .standard import blob, seams
 
 
 def _curve(points: np.ndarray) -> np.ndarray:

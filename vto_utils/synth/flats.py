@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from . import raster
+from .curves import smoothstep
 from .garments import Garment
 from .noise import Field
-from .styles import SLEEVES, smoothstep
+from .styles import SLEEVES
 
 SAMPLES = 2  # per pixel and direction
 FRONT, BACK = 1, 2

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from .curves import smoothstep
 from .noise import Field
 from .shells import Pattern
-from .styles import Edges, Style, smoothstep
+from .styles import Edges, Style
 
 
 def strain(rest: np.ndarray, posed: np.ndarray, pattern: Pattern) -> np.ndarray:

@@ -10,10 +10,11 @@ import numpy as np
 from . import mesh, raster
 from .body import Body, Posed, skin
 from .cloth import FabricSpec, PanelMaps
+from .curves import smoothstep
 from .folds import fold_heights, strain
 from .noise import Field
 from .shells import CANONICAL, OFFSET, Pattern, Suit, tube
-from .styles import ARM_LENGTH, NONE, Edges, Style, edges, looseness, smoothstep
+from .styles import ARM_LENGTH, NONE, Edges, Style, edges, looseness
 from .trim_painting import paint
 from .trims import Details
 

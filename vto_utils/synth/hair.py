@@ -16,6 +16,7 @@ import numba as nb
 import numpy as np
 
 from .body import Body
+from .curves import smoothstep
 from .hair_cards import HairBuilder
 from .hair_texture import hair_texture
 from .locks import HairLook
@@ -23,7 +24,6 @@ from .long_hair import fringe, long_hair, tied_hair
 from .people import LONG_HAIR, Identity
 from .scalp import standard_head, unit
 from .short_hair import ball, short_hair
-from .standard import smoothstep
 
 PAINTED = frozenset({"bald", "shaved", "buzz"})  # styles without a mesh
 

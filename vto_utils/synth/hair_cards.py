@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .curves import smoothstep
 from .hair_texture import CELLS, MARGIN
 from .scalp import Head, unit
-from .standard import smoothstep
 
 Array = np.ndarray
 

@@ -12,8 +12,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from .curves import smoothstep
 from .people import Identity
-from .standard import smoothstep
 
 CELLS = 8
 TEXTURE = (256, 512)  # rows, columns

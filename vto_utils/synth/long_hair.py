@@ -7,11 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from .body import Body
+from .curves import smoothstep
 from .hair_cards import HairBuilder, card_widths
 from .hair_texture import CELLS
 from .locks import HairLook, cap_sheet, locks
 from .scalp import CENTRE, unit
-from .standard import hairline, noise, smoothstep
+from .standard import hairline, noise
 from .strands import curled, grow_strands, outside
 
 CLOTHED = 0.40  # dm between skin and hair on the shoulders: clothes lie between them

@@ -19,11 +19,12 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from .body import Body
+from .curves import smoothstep
 from .hair import HairMesh, hair_weights
 from .mesh import vertex_normals
 from .people import LONG_HAIR, Identity
 from .skin import base_tone, paint_photo
-from .standard import STANDARD, smoothstep
+from .standard import STANDARD
 
 TEXTURE_SIDE = 512  # of hair
 

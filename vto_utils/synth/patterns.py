@@ -7,6 +7,7 @@ import scipy.sparse as sp
 
 from . import mesh
 from .body import Body
+from .curves import smoothstep
 from .shells import CANONICAL, ROWS, STEP, Suit, arm_attributes, tube, tube_weights
 
 LOOSE = (0.04, 0.3, 0.7)  # dm
@@ -104,11 +105,6 @@ def _turned(flat: np.ndarray, weight: np.ndarray, pivot: np.ndarray, degrees: fl
     return out
 
 
-def _smoothstep(low: float, high: float, value: np.ndarray) -> np.ndarray:
-    share = np.clip((value - low) / (high - low), 0, 1)
-    return share * share * (3 - 2 * share)
-
-
 def _finish(
     name: str,
     arrays: dict[str, np.ndarray],
@@ -190,7 +186,7 @@ def _robe(body, suit, base, along, arm, joint, hip) -> dict[str, np.ndarray]:
     centre = points[first][:, [0, 2]].mean(0)
     side = (points[:, 2] - centre[1]) / np.hypot(points[:, 0] - centre[0], points[:, 2] - centre[1])
     # below the waist the seam runs straight down, as a skirt's does
-    straight = _smoothstep(hip + 2.0, hip + 0.2, points[:, 1]) * (arm_all < 0.05)
+    straight = smoothstep(hip + 2.0, hip + 0.2, points[:, 1]) * (arm_all < 0.05)
     facing = _facing(points, faces) * (1 - straight) + side * straight
     # in the armpit the seams of side and sleeve meet, in one plane
     pit = np.exp(-((np.hypot(np.abs(points[:, 0]) - 1.8, points[:, 1] - 3.8) / 0.7) ** 4))
@@ -205,7 +201,7 @@ def _robe(body, suit, base, along, arm, joint, hip) -> dict[str, np.ndarray]:
 
     panels = np.zeros((len(LOOSE), len(SLEEVE_ANGLES), len(final), 2))
     start = final[:, :2].copy()
-    weight = _smoothstep(-0.02, 0.16, t) * _smoothstep(0.2, 0.6, share)
+    weight = smoothstep(-0.02, 0.16, t) * smoothstep(0.2, 0.6, share)
     pull = np.where((t > 0.14) & (share > 0.5), 0.02, 0.0) + np.where(share < 0.02, 0.02, 0.0)
     for level, loose in enumerate(LOOSE):
         surface = seams @ shape(loose)
@@ -240,7 +236,7 @@ def _trousers(suit, base, along, arm, joint) -> dict[str, np.ndarray]:
     final = seams @ points
     hip = joint["upperleg01.L"]
     knee = float(joint["lowerleg01.L"][1])
-    weight = _smoothstep(hip[1] - 0.2, hip[1] - 1.8, final[:, 1])
+    weight = smoothstep(hip[1] - 0.2, hip[1] - 1.8, final[:, 1])
     pull = np.where((final[:, 1] < knee + 1) | (final[:, 1] > hip[1] + 0.5), 0.02, 0.0)
     panels = np.zeros((len(LOOSE), len(LEG_ANGLES), len(final), 2))
     start = final[:, :2].copy()

@@ -14,8 +14,9 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
 from .body import Body
+from .curves import smoothstep
 from .mesh import vertex_normals
-from .standard import STANDARD, hairline, smoothstep
+from .standard import STANDARD, hairline
 
 CENTRE = np.array([0.0, 7.42, 0.42])  # rays from here reach every point of the scalp once
 

@@ -15,8 +15,9 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
 from .body import Body
+from .curves import smoothstep
 from .people import Identity
-from .standard import STANDARD, smoothstep
+from .standard import STANDARD
 
 SHAFT = 0.82
 SIZE = (96, 192)  # rows, columns of the texture

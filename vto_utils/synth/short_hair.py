@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from .body import Body
+from .curves import smoothstep
 from .hair_cards import HairBuilder
 from .locks import HairLook, cap_sheet, locks
 from .scalp import CENTRE, unit
-from .standard import hairline, noise, smoothstep
+from .standard import hairline, noise
 
 Array = np.ndarray
 

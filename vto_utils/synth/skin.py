@@ -15,6 +15,7 @@ import numba as nb
 import numpy as np
 
 from .body import Body
+from .curves import smoothstep
 from .people import Identity
 from .skin_layout import (
     DARK,
@@ -35,7 +36,7 @@ from .skin_layout import (
     layout_points,
     skin_layout,
 )
-from .standard import noise, smoothstep
+from .standard import noise
 
 _TONES = np.array([0.0, 0.16, 0.33, 0.5, 0.67, 0.84, 1.0])
 _TONE_COLOURS = np.array(

@@ -16,9 +16,10 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from .body import Body
+from .curves import smoothstep
 from .face_regions import face_masks
 from .mesh import vertex_normals
-from .standard import HEAD_CENTRE, STANDARD, blob, hairline, islands, noise, smoothstep
+from .standard import HEAD_CENTRE, STANDARD, blob, hairline, islands, noise
 
 GUTTER = 8  # texels around the islands that repeat the nearest colour
 

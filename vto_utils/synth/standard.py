@@ -18,12 +18,6 @@ STANDARD = Shape(gender=0.5)
 HEAD_CENTRE = np.array([0.0, 7.45, 0.45])
 
 
-def smoothstep(low: float, high: float, x: np.ndarray) -> np.ndarray:
-    """0 below ``low``, 1 above ``high``, smooth between; ``low`` may be the larger one."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
 @nb.njit(cache=True, fastmath=True)
 def _noise(points, frequency, lattice):
     """Smooth noise in [-1, 1] at points (N, 3): values on a periodic cube, blended."""

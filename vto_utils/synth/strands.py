@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .curves import smoothstep
 from .scalp import Head, unit
-from .standard import hairline, smoothstep
+from .standard import hairline
 
 Array = np.ndarray
 

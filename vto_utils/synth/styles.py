@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from .curves import smoothstep
 from .mesh import vertex_normals
 from .shells import Pattern
 
@@ -71,11 +72,6 @@ class Style:
 
     def params(self) -> dict:
         return asdict(self)
-
-
-def smoothstep(low: float, high: float, value: np.ndarray) -> np.ndarray:
-    share = np.clip((value - low) / (high - low), 0, 1)
-    return share * share * (3 - 2 * share)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vto_utils import labels
+from vto_utils import images, labels
 
 # The first colours of the PASCAL VOC table, as its development kit lists them.
 PASCAL = [
@@ -56,6 +56,18 @@ def test_palette_image_does_not_share_memory():
     image = labels.to_palette_image(parsing)
     parsing[:] = 7
     assert not np.asarray(image).any()
+
+
+@pytest.mark.parametrize("size", [(64, 48), (50, 48), (64, 31), (9, 7), (37, 23)])
+def test_fit_places_labels_where_the_photo_goes(size):
+    parsing = np.zeros((37, 23), np.uint8)
+    parsing[4:30, 5:20] = 13
+    fitted = labels.fit(parsing, size)
+    assert fitted.shape == size and fitted.dtype == np.uint8
+    assert set(np.unique(fitted)) == {0, 13}
+    photo = np.asarray(images.fit(Image.fromarray(np.where(parsing > 0, 255, 0).astype(np.uint8)), size, fill=0))
+    disagree = (fitted == 13) != (photo > 127)
+    assert disagree.mean() < 0.02 and not disagree[(photo == 0) | (photo == 255)].any()
 
 
 def test_select():

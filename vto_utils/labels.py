@@ -42,6 +42,26 @@ def to_palette_image(parsing: np.ndarray) -> Image.Image:
     return image
 
 
+def fit(parsing: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Fit a label map into (height, width) as :func:`vto_utils.images.fit` fits its photo; background beside it.
+
+    Args:
+        parsing: (H, W) uint8 ids.
+        size: (height, width) in pixels.
+
+    Returns:
+        ``size`` uint8; no id appears that was not there.
+    """
+    height, width = size
+    factor = min(width / parsing.shape[1], height / parsing.shape[0])
+    inner = (max(1, round(parsing.shape[0] * factor)), max(1, round(parsing.shape[1] * factor)))
+    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+    resized = Image.fromarray(parsing).resize(inner[::-1], Image.Resampling.NEAREST)
+    canvas = np.zeros(size, np.uint8)
+    canvas[top : top + inner[0], left : left + inner[1]] = np.asarray(resized)
+    return canvas
+
+
 def select(parsing: np.ndarray, ids: tuple[int, ...]) -> np.ndarray:
     """Boolean mask of the pixels whose label is one of ``ids``."""
     return np.isin(parsing, ids)

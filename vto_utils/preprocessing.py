@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ from .body import BodyFrame
 from .errors import AssetError, InputError, OutputError, VTOError
 from .files import atomic_path
 from .images import check_writable, fit, load_image, save_image
+from .label_maps import read_label_map
 from .pose import Pose, to_openpose_json
 from .workspace import image_files
 
@@ -94,6 +95,7 @@ class _Job:
     source: Path
     name: str  # of the files in the data set, without suffix
     is_person: bool
+    parse: Path | None = None  # the user's own label map of this person
 
     @property
     def files(self) -> list[str]:
@@ -109,6 +111,7 @@ def preprocess_folders(
     size: tuple[int, int] = SIZE,
     split: str = "test",
     category: str = "auto",
+    parses: str | os.PathLike | None = None,
 ) -> Report:
     """Prepare all photos of two folders for training and evaluation; continue where an earlier run stopped.
 
@@ -131,6 +134,9 @@ def preprocess_folders(
         split: name of the sub-folder and of the pairs file; loaders look for ``test`` or ``train``.
         category: the garment that the agnostic files leave room for: ``upper_body``, ``lower_body`` or
             ``dresses``; ``auto`` is ``upper_body``, VITON-HD's only category.
+        parses: folder with a label map of each person photo, as large as the photo and of its name, ending in
+            .png, .npy or .npz (:func:`vto_utils.label_maps.read_label_map`). They are taken instead of the labels
+            found here, and what is made from those follows them.
 
     Raises:
         InputError: a folder is missing or holds no photo, or an argument is not one of the above.
@@ -147,6 +153,9 @@ def preprocess_folders(
     root = Path(out).expanduser() / split
     check_writable(root.parent / f"{split}_pairs.txt", suffixes=None)
     jobs, failed = _find_jobs(Path(persons).expanduser(), Path(cloths).expanduser(), root)
+    if parses is not None:
+        jobs, without = _with_parses(jobs, Path(parses).expanduser())
+        failed += without
 
     settings = {"size": list(size), "category": category, "version": __version__}
     todo = [job for job in jobs if not _is_done(job, root, settings)]
@@ -254,6 +263,21 @@ def _find_jobs(persons: Path, cloths: Path, root: Path) -> tuple[list[_Job], lis
     return jobs, clashes
 
 
+def _with_parses(jobs: list[_Job], folder: Path) -> tuple[list[_Job], list[tuple[Path, str]]]:
+    """The jobs, those of persons with their label maps, and the persons that have none."""
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}: give the folder of label maps, or leave it out.")
+    found, without = [], []
+    for job in jobs:
+        paths = [folder / f"{job.source.stem}{suffix}" for suffix in (".png", ".npy", ".npz")]
+        parse = next((path for path in paths if path.is_file()), None) if job.is_person else None
+        if job.is_person and parse is None:
+            without.append((job.source, f"{job.source.name} has no label map {paths[0]}: add it."))
+        else:
+            found.append(replace(job, parse=parse))
+    return found, without
+
+
 def _record_path(job: _Job, root: Path) -> Path:
     return root / ".done" / ("person" if job.is_person else "cloth") / f"{job.name}.json"
 
@@ -264,6 +288,9 @@ def _origin(job: _Job, settings: dict) -> dict:
     origin = {"photo": job.source.name, "bytes": stat.st_size, "modified": stat.st_mtime_ns, **settings}
     if not job.is_person:
         del origin["category"]
+    if job.parse:
+        stat = job.parse.stat()
+        origin["parse"] = [str(job.parse.absolute()), stat.st_size, stat.st_mtime_ns]
     return origin
 
 
@@ -324,7 +351,11 @@ def _prepare(job: _Job, root: Path, settings: dict, models: TryOn) -> None:
 
 def _person(job: _Job, models: TryOn, size: tuple[int, int], category: str) -> list[Image.Image | str]:
     """What goes into ``_PERSON_FILES``, in that order."""
-    person = models.prepare_person(fit(load_image(job.source), size))
+    photo = load_image(job.source)
+    parsing = read_label_map(job.parse, (photo.height, photo.width)) if job.parse else None
+    person = models.prepare_person(fit(photo, size))
+    if parsing is not None:
+        person = replace(person, parsing=labels.fit(parsing, size))
     region = agnostic.agnostic_mask(person.parsing, person.pose, category)
     points = to_body25(person.pose, size)
     document = json.loads(to_openpose_json(person.pose))

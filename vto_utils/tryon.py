@@ -112,7 +112,7 @@ class TryOn:
             PersonSegmenter(segmentation, device) if segmentation != "auto" else self._auto_segmenter(device)
         )
         self.poses = PoseEstimator()
-        self.parser = PersonParser()
+        self.parser = PersonParser(device=device)
         self.reader = GarmentReader(self.remover, self.poses)
 
     def _auto_segmenter(self, device: str) -> PersonSegmenter:

@@ -68,7 +68,7 @@ _Picture = tuple[str, dict[str, list[float]], list]
 def _studio(folder: Path, models: Models) -> Iterator[_Picture]:
     from ...parsing import PersonParser
 
-    parser = PersonParser()
+    parser = PersonParser("rules")
     for path in sorted(folder.glob("person/*.jpg")):
         image = np.asarray(load_image(path))
         pose, shaken = models.pose(image)

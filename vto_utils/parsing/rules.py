@@ -1,4 +1,4 @@
-"""Human parsing: which pixel is hair, skin, upper or lower garment.
+"""Human parsing by rules, the baseline of the learned one: which pixel is hair, skin, upper or lower garment.
 
 This parser needs no weights. It weighs, for every pixel, where the pose says a class should be against the
 colours seen in places that surely belong to the class, and lets the edges of the photo decide the borders
@@ -13,12 +13,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from . import filters, labels
-from .body import BodyFrame, arm_chain, capsule, leg_chain
-from .pose import Pose
+from .. import filters, labels
+from ..body import BodyFrame, arm_chain, capsule, leg_chain
+from ..pose import Pose
+from .colours import colour_bins, histogram
+from .enlargement import enlarge_labels
+from .sides import limb_distance
 
 _CLASSES = ("background", "hair", "skin", "upper", "lower", "shoes")
-_BINS = (12, 32, 32)  # of a colour histogram, per Lab channel
 
 
 @dataclass(frozen=True)
@@ -32,42 +34,17 @@ class _Limbs:
 
 def _limbs(pose: Pose, frame: BodyFrame, size: tuple[int, int]) -> _Limbs:
     unit = frame.breadth
-    far = np.full(size, 99.0, np.float32)
-    arms, legs, feet = [], [], far
+    arms, legs, feet = [], [], np.full(size, 99.0, np.float32)
+    arm_radii, leg_radii = [r * unit for r in (0.2, 0.155, 0.12, 0.13)], [r * unit for r in (0.33, 0.22, 0.15)]
     for side in ("left", "right"):
-        chain = arm_chain(pose, frame, side)
-        radii = [0.2, 0.155, 0.12, 0.13]
-        arm = far
-        for k in range(len(chain) - 1):
-            arm = np.minimum(arm, capsule(chain[k], chain[k + 1], (radii[k] * unit, radii[k + 1] * unit), size))
-        arms.append(arm)
+        arms.append(limb_distance(arm_chain(pose, frame, side), arm_radii, size))
         chain = leg_chain(pose, side)
-        radii = [0.33, 0.22, 0.15, 0.15]
-        leg = far
-        for k in range(min(len(chain), 3) - 1):
-            leg = np.minimum(leg, capsule(chain[k], chain[k + 1], (radii[k] * unit, radii[k + 1] * unit), size))
-        legs.append(leg)
+        legs.append(limb_distance(chain[:3], leg_radii, size))
         if len(chain) == 4:
             feet = np.minimum(
                 feet, capsule(chain[2] + (chain[3] - chain[2]) * 0.4, chain[3], (0.15 * unit, 0.17 * unit), size)
             )
     return _Limbs(tuple(arms), tuple(legs), feet)
-
-
-def _histogram(bins: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Smoothed colour histogram as probabilities, with a floor so that no colour is impossible."""
-    table = np.bincount(bins.reshape(-1), weight.reshape(-1), minlength=int(np.prod(_BINS))).reshape(_BINS)
-    for _ in range(2):
-        for axis in range(3):
-            padded = np.concatenate([table.take([0], axis), table, table.take([-1], axis)], axis)
-            keep = [slice(None)] * 3
-            parts = []
-            for offset in range(3):
-                keep[axis] = slice(offset, offset + _BINS[axis])
-                parts.append(padded[tuple(keep)])
-            table = 0.25 * parts[0] + 0.5 * parts[1] + 0.25 * parts[2]
-    total = table.sum()
-    return (table / total if total > 0 else np.full_like(table, 1 / table.size)).reshape(-1) + 2e-5
 
 
 def _ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -76,8 +53,8 @@ def _ramp(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
-class PersonParser:
-    """Labels a person's pixels. Load once, call many times.
+class RuleParser:
+    """Labels a person's pixels by rules; needs no weights.
 
     Args:
         long_side: the photo is parsed at this many pixels on its longer side; the borders are then
@@ -119,10 +96,7 @@ class PersonParser:
         frame = BodyFrame.from_pose(pose)
         limbs = _limbs(pose, frame, size)
         guide = image.astype(np.float32) / 255
-        lab = cv2.cvtColor(guide, cv2.COLOR_RGB2LAB)
-        cells = np.stack([lab[..., 0] / 100, (lab[..., 1] + 64) / 128, (lab[..., 2] + 64) / 128], -1)
-        cells = np.clip(cells * _BINS, 0, np.array(_BINS) - 1).astype(int)
-        bins = np.ravel_multi_index(tuple(np.moveaxis(cells, -1, 0)), _BINS)
+        bins = colour_bins(guide)
 
         prior, seeds = _priors(frame, limbs, alpha)
         seeds = _without_skin(seeds, bins)
@@ -143,7 +117,7 @@ class PersonParser:
                 if label is not None and name != "background":
                     # Once there is a labelling the first guess only steadies it.
                     sure = 0.1 * sure + ((label == number) & (prior[name] > 0.25))
-                models[name] = _histogram(bins, sure)
+                models[name] = histogram(bins, sure)
             mean = (models["upper"] + models["lower"]) / 2
             for name in ("upper", "lower"):
                 models[name] = models[name] + blend * (mean - models[name])
@@ -160,13 +134,13 @@ class PersonParser:
 
 def _likeness(bins: np.ndarray, seeds: dict[str, np.ndarray], one: str, other: str) -> float:
     """Bhattacharyya coefficient of two classes' colours: 0 = nothing in common, 1 = the same."""
-    a, b = (_histogram(bins, seeds[name].astype(np.float64)) for name in (one, other))
+    a, b = (histogram(bins, seeds[name].astype(np.float64)) for name in (one, other))
     return float(np.sqrt(a * b).sum() / np.sqrt(a.sum() * b.sum())) if seeds[one].any() and seeds[other].any() else 0.0
 
 
 def _without_skin(seeds: dict[str, np.ndarray], bins: np.ndarray) -> dict[str, np.ndarray]:
     """Take skin out of the places that should show cloth (bare belly, bare legs), unless nothing else is left."""
-    skin = _histogram(bins, seeds["skin"].astype(np.float64))[bins] > 2e-3
+    skin = histogram(bins, seeds["skin"].astype(np.float64))[bins] > 2e-3
     cleaned = dict(seeds)
     for name in ("upper", "lower"):
         cloth = seeds[name] & ~skin
@@ -350,27 +324,5 @@ def _is_dress(
     area = frame.breadth * frame.torso
     if min(above.sum(), below.sum()) < 0.04 * area or (leg & (along > 1.2)).sum() < 0.05 * area:
         return False
-    a, b = (_histogram(bins, m.astype(np.float64)) for m in (above, below))
+    a, b = (histogram(bins, m.astype(np.float64)) for m in (above, below))
     return bool(np.minimum(a / a.sum(), b / b.sum()).sum() > 0.6)
-
-
-def enlarge_labels(parsing: np.ndarray, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Bring a small label map to the photo's size: each label's mask is enlarged smoothly, the largest wins.
-
-    Args:
-        parsing: uint8 (h, w) ids.
-        image: uint8 HWC RGB photo.
-        mask: uint8 HW person mask at the photo's size; below 128 everything is background.
-    """
-    height, width = mask.shape
-    best = np.full((height, width), 0.0, np.float32)
-    result = np.zeros((height, width), np.uint8)
-    for number in np.unique(parsing):
-        layer = cv2.GaussianBlur((parsing == number).astype(np.float32), (0, 0), 0.8)
-        layer = cv2.resize(layer, (width, height), interpolation=cv2.INTER_LINEAR)
-        if number == 0:
-            layer = layer * 0.5  # the person mask, not the small map, says where the person ends
-        better = layer > best
-        best[better], result[better] = layer[better], number
-    result[mask < 128] = 0
-    return result

@@ -1,0 +1,250 @@
+"""A training run of the human parser in a folder.
+
+Killed at any moment and started again it goes on from its last checkpoint and sees the same pictures as an
+unbroken run: a picture follows from the seed and its place in the row alone.
+
+    log.jsonl            one line a step
+    checkpoints/         the last three: weights, their running mean, optimiser, step
+    parser.safetensors   the running mean of the weights, float16: what is shipped
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from .. import assets
+from ..errors import InputError
+from ..files import atomic_path
+from ..networks.parser import ParserConfig, ParserNet
+from ..parsing.network import load_parser, save_parser
+from ..runtime import pick_device
+from .losses import parser_loss
+
+_KEEP = 3  # checkpoints
+
+
+@dataclass(frozen=True)
+class ParserTrainConfig:
+    """How to train. The defaults suit two processor cores."""
+
+    size: tuple[int, int] = (256, 192)  # (height, width) of the pictures, multiples of 32
+    batch: int = 8
+    steps: int = 6000  # the learning rate reaches zero at the last
+    learning_rate: float = 1e-3  # of the new layers, at its highest
+    encoder_rate: float = 0.3  # of the encoder, as a share of that
+    warm_up: float = 0.05  # share of the steps
+    weight_decay: float = 0.02
+    dice: float = 0.5  # weight of the soft Dice loss beside cross-entropy's 1
+    average: float = 0.995  # decay of the running mean of the weights
+    clip: float = 5.0  # greatest norm of the gradient
+    synthetic_share: float = 0.25  # of the pictures, where there is CCP too
+    seed: int = 0
+    imagenet: bool = True  # start the encoder from ImageNet's weights
+    start: str | None = None  # start everything from this file of an earlier run instead
+    network: ParserConfig = dataclasses.field(default_factory=ParserConfig)
+
+    def __post_init__(self):
+        object.__setattr__(self, "size", tuple(self.size))  # JSON gives lists and dicts
+        if isinstance(self.network, dict):
+            object.__setattr__(self, "network", ParserConfig(**self.network))
+        if len(self.size) != 2 or min(self.size) < 32 or any(n % 32 for n in self.size):
+            raise InputError(f"The size {self.size} cannot be used: height and width must be multiples of 32.")
+        for name in ("batch", "steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning_rate must be above 0, not {self.learning_rate}.")
+        if not 0 <= self.synthetic_share < 1:
+            raise InputError(f"synthetic_share must be at least 0 and below 1, not {self.synthetic_share}.")
+
+
+class ParserTrainer:
+    """A training run in a folder.
+
+    Args:
+        stream: gives the pictures; its length is taken to be the run's.
+        config: how.
+        folder: of the run.
+        device: "auto", "cpu", "cuda" or "mps".
+    """
+
+    def __init__(self, stream: Any, config: ParserTrainConfig, folder: str | os.PathLike, device: str = "auto") -> None:
+        self.stream, self.config, self.folder = stream, config, Path(folder)
+        self.device = pick_device(device).value
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(config.seed)
+            self.net = ParserNet(config.network)
+        if config.start is not None:
+            if not self.checkpoints():  # a run that is gone on with needs the file no more
+                self._start_from(config.start)
+        elif config.imagenet:
+            self.net.encoder.load_imagenet(assets.fetch("efficientnet-lite0"))
+        self.net.to(self.device, memory_format=torch.channels_last).train()
+        self.average = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(config.average))
+        encoder = list(self.net.encoder.parameters())
+        own = {id(p) for p in encoder}
+        rest = [p for p in self.net.parameters() if id(p) not in own]
+        groups = []
+        for parameters, factor in ((encoder, config.encoder_rate), (rest, 1.0)):
+            for plain in (False, True):  # norms and biases are not decayed
+                chosen = [p for p in parameters if (p.ndim < 2) == plain]
+                decay = 0.0 if plain else config.weight_decay
+                groups.append({"params": chosen, "factor": factor, "weight_decay": decay})
+        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
+        self.step = 0
+
+    def _start_from(self, path: str) -> None:
+        earlier, _ = load_parser(path)
+        if earlier.config != self.config.network:
+            raise InputError(f"{path} holds a parser of another shape: give its shape in the settings.")
+        self.net.load_state_dict(earlier.state_dict())
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, 0 the first: up in a line, down along a cosine."""
+        config = self.config
+        rise = max(1, round(config.warm_up * config.steps))
+        if step < rise:
+            return config.learning_rate * (step + 1) / rise
+        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, config.steps - rise)))
+
+    def learn(self, x: Tensor, classes: Tensor) -> float:
+        """One step on a batch; the loss before it."""
+        rate = self.rate(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        x = x.to(self.device, memory_format=torch.channels_last)[:, : 3 + self.config.network.extra_channels]
+        loss = parser_loss(self.net(x), classes.to(self.device).long(), self.config.dice)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise InputError(f"The loss is {value} at step {self.step + 1}: lower the learning rate.")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.average.update_parameters(self.net)
+        self.step += 1
+        return value
+
+    def batches(self, workers: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches from the present step to the last."""
+        first, last = self.step * self.config.batch, self.config.steps * self.config.batch
+        loader = DataLoader(
+            self.stream, self.config.batch, sampler=range(first, last), num_workers=workers,
+            prefetch_factor=4 if workers else None, worker_init_fn=_single_thread if workers else None,
+        )  # fmt: skip
+        return iter(loader)
+
+    def fit(
+        self,
+        minutes: float = math.inf,
+        save_every: float = 3.0,
+        workers: int = 0,
+        callbacks: Iterable[Callable[[ParserTrainer, float], None]] = (),
+    ) -> list[float]:
+        """Train until the last step, or for so many minutes; then, and in between, save.
+
+        Args:
+            minutes: after which to stop.
+            save_every: minutes between checkpoints.
+            workers: processes that make pictures; 0 makes them here.
+            callbacks: told the trainer and the loss after every step.
+
+        Returns:
+            The losses of the steps done now.
+        """
+        callbacks, losses, started = list(callbacks), [], time.monotonic()
+        saved = started
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
+            for x, classes in self.batches(workers) if self.step < self.config.steps else ():
+                losses.append(self.learn(x, classes))
+                line = {"step": self.step, "loss": round(losses[-1], 5), "time": round(time.time(), 1)}
+                log.write(json.dumps(line) + "\n")
+                log.flush()
+                for callback in callbacks:
+                    callback(self, losses[-1])
+                if time.monotonic() - saved > 60 * save_every:
+                    self.save()
+                    saved = time.monotonic()
+                if time.monotonic() - started > 60 * minutes:
+                    break
+        self.save()
+        return losses
+
+    def save(self) -> Path:
+        """Write a checkpoint and the weights to ship; all but the last three checkpoints go."""
+        state = {
+            "step": self.step,
+            "config": json.dumps(dataclasses.asdict(self.config)),
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        path = self.folder / "checkpoints" / f"{self.step:07d}.pt"
+        with atomic_path(path) as temporary:
+            torch.save(state, temporary)
+        for old in self.checkpoints()[:-_KEEP]:
+            old.unlink(missing_ok=True)
+        save_parser(self.folder / "parser.safetensors", self.average.module, self.config.size)
+        return path
+
+    def resume(self) -> bool:
+        """Go on from the last checkpoint of the folder; False where there is none.
+
+        Raises:
+            InputError: the checkpoint is of another configuration, or damaged.
+        """
+        found = self.checkpoints()
+        if not found:
+            return False
+        try:
+            state = torch.load(found[-1], map_location="cpu", weights_only=True)
+            config = ParserTrainConfig(**json.loads(state["config"]))
+        except Exception as error:  # a damaged file can fail in any layer
+            raise InputError(f"{found[-1]} is damaged: remove it, the one before it is used then.") from error
+        if config != self.config:
+            raise InputError(f"{self.folder} was begun with other settings: use the same ones, or another folder.")
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = int(state["step"])
+        self._cut_log()
+        return True
+
+    def checkpoints(self) -> list[Path]:
+        """Oldest first. What a killed process was writing has a name that begins with a dot."""
+        return sorted((self.folder / "checkpoints").glob("[0-9]*.pt"))
+
+    def _cut_log(self) -> None:
+        """Drop the lines of steps after the checkpoint: they are done again."""
+        path = self.folder / "log.jsonl"
+        if not path.is_file():
+            return
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= self.step:
+                    kept.append(line + "\n")
+            except (ValueError, KeyError):
+                continue  # the line that was being written when the run was killed
+        with atomic_path(path) as temporary:
+            temporary.write_text("".join(kept), encoding="utf-8")
+
+
+def _single_thread(_: int) -> None:
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

@@ -99,7 +99,17 @@ never stopped. At the end it is measured on 100 photos it was not trained on."""
 _TRAIN_PARSER_EXAMPLES = f"""\
 examples:
   {PROG} train-parser --ccp ccp/ --synth synthetic/ --out run/ --minutes 60
-  {PROG} train-parser --ccp ccp/ --synth synthetic/ --out run/ --resume"""
+  {PROG} train-parser --ccp ccp/ --synth synthetic/ --out run/ --resume
+  {PROG} train-parser --ccp ccp/ --out large/ --start run/parser.safetensors --size 512x384"""
+
+_EVALUATE_PARSER = """\
+Measure the network that labels the pixels of a person on the 100 photos of Clothing Co-Parsing that are never
+trained on: intersection over union of every class, and their means."""
+
+_EVALUATE_PARSER_EXAMPLES = f"""\
+examples:
+  {PROG} evaluate-parser --ccp ccp/
+  {PROG} evaluate-parser --ccp ccp/ --weights run/parser.safetensors --cache run/ccp/ --rules --json figures.json"""
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -166,6 +176,9 @@ def build_parser() -> argparse.ArgumentParser:
     preprocess.add_argument("--persons", metavar="DIR", required=True, help="folder of photos of people")
     preprocess.add_argument("--cloths", metavar="DIR", required=True, help="folder of photos of garments")
     preprocess.add_argument("--out", metavar="DIR", required=True, help="folder to write, made if missing")
+    preprocess.add_argument(
+        "--parses", metavar="DIR", help="folder of your own label maps, named as the people (default: found here)"
+    )
     preprocess.set_defaults(run=run_preprocess)
 
     from .synth import command as synth  # names and texts only
@@ -187,14 +200,31 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--size", type=_size, metavar="HxW", help="height x width of the pictures (default: 256x192)")
     train.add_argument("--batch", type=int, metavar="N", help="pictures a step (default: 8)")
     train.add_argument("--steps", type=int, metavar="N", help="steps of the whole run (default: 6000)")
+    train.add_argument("--learning-rate", type=float, metavar="R", help="at its highest (default: 0.001)")
+    train.add_argument("--start", metavar="FILE", help="parser.safetensors of an earlier run to begin from")
     train.add_argument("--seed", type=_seed, metavar="S", help="another number gives another run (default: 0)")
     train.add_argument("--workers", type=int, default=1, metavar="K", help="processes that make pictures (default: 1)")
+    train.add_argument(
+        "--save-every", type=float, default=3.0, metavar="M", help="minutes between checkpoints (default: 3)"
+    )
     train.add_argument("--no-evaluate", dest="evaluate", action="store_false", help="do not measure at the end")
     train.add_argument(
         "--device", type=_one_of(DEVICES), default="auto", metavar="|".join(DEVICES),
         help="where to compute (default: auto)",
     )  # fmt: skip
     train.set_defaults(run=run_train_parser)
+
+    evaluate = command("evaluate-parser", "measure the human parser", _EVALUATE_PARSER, _EVALUATE_PARSER_EXAMPLES)
+    evaluate.add_argument("--ccp", metavar="DIR", required=True, help="Clothing Co-Parsing, as for train-parser")
+    evaluate.add_argument("--weights", metavar="FILE", help="parser.safetensors of a run (default: the package's own)")
+    evaluate.add_argument("--cache", metavar="DIR", help="folder for poses and masks, as OUT/ccp of a run")
+    evaluate.add_argument("--rules", action="store_true", help="also measure the parser that works by rules")
+    evaluate.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
+    evaluate.add_argument(
+        "--device", type=_one_of(DEVICES), default="auto", metavar="|".join(DEVICES),
+        help="where to compute (default: auto)",
+    )  # fmt: skip
+    evaluate.set_defaults(run=run_evaluate_parser)
 
     bench = command("bench", "measure time and memory here", _BENCH, _BENCH_EXAMPLES)
     bench.add_argument("names", nargs="*", metavar="NAME", help="what to measure (default: tryon)")
@@ -279,7 +309,7 @@ def run_preprocess(options: argparse.Namespace) -> int:
     """Folders of photos in, VITON-HD's layout out."""
     from .preprocessing import preprocess_folders
 
-    report = preprocess_folders(options.persons, options.cloths, options.out, progress=True)
+    report = preprocess_folders(options.persons, options.cloths, options.out, parses=options.parses, progress=True)
     failed = len(report.failed)
     print(f"Photos: {report.done} prepared, {report.skipped} were ready before, {failed} left out.", flush=True)
     for _, reason in report.failed:
@@ -310,9 +340,16 @@ def run_assets(options: argparse.Namespace) -> int:
 
 def run_train_parser(options: argparse.Namespace) -> int:
     """Train the human parser in a folder."""
-    from . import parser_training
+    from .parser_training import command
 
-    return parser_training.run(options)
+    return command.train(options)
+
+
+def run_evaluate_parser(options: argparse.Namespace) -> int:
+    """Figures of the human parser on photos it was not trained on."""
+    from .parser_training import command
+
+    return command.measure(options)
 
 
 def run_bench(options: argparse.Namespace) -> int:

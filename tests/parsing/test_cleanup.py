@@ -150,3 +150,20 @@ def test_a_hand_is_of_one_side():
     folded = ids.copy()
     folded[150:166, 90:120], folded[150:166, 120:150] = ID["left-arm"], ID["right-arm"]
     np.testing.assert_array_equal(clean_labels(folded, mask_of(ids), pose()), folded)
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ((("upper-clothes", 20), ("dress", 10), ("skirt", 30)), (("upper-clothes", 20), ("skirt", 40))),
+        ((("upper-clothes", 20), ("dress", 10), ("upper-clothes", 5), ("pants", 30)), (("upper-clothes", 35), ("pants", 30))),
+        ((("dress", 50), ("skirt", 10)), (("dress", 60),)),
+        ((("dress", 30), ("pants", 30)), (("dress", 30), ("pants", 30))),  # a tunic over trousers
+    ],
+)  # fmt: skip
+def test_half_a_dress_is_none(said, wanted):
+    def column(parts):
+        rows = np.concatenate([np.full(count, ID[name], np.uint8) for name, count in parts])
+        return np.repeat(rows[:, None], 20, 1)
+
+    assert np.array_equal(clean_labels(column(said)), column(wanted))

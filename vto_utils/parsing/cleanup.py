@@ -32,6 +32,12 @@ _SMALL_CLASSES = tuple(ID[n] for n in ("hat", "glove", "sunglasses", "socks", "s
 _AT_HANDS = tuple(ID[n] for n in ("glove", "left-arm", "right-arm"))
 _AT_FEET = tuple(ID[n] for n in ("socks", "left-leg", "right-leg", "left-shoe", "right-shoe"))
 _AT_HEAD = tuple(ID[n] for n in ("hat", "hair", "sunglasses", "face"))
+_TOPS = (ID["upper-clothes"], ID["coat"])
+_BOTTOMS = (ID["pants"], ID["skirt"])
+# A dress above trousers is worn, half a dress is not: shares of both below which one is a part of the other.
+_SOME_DRESS = 0.4
+_SOME_BOTTOM = 0.3
+
 _PAIRS = tuple((ID[f"left-{name}"], ID[f"right-{name}"]) for name in ("arm", "leg", "shoe"))
 _NEVER_LOST = (ID["hair"], ID["face"])  # their largest piece stays, however small
 
@@ -65,7 +71,8 @@ def clean_labels(parsing: np.ndarray, mask: np.ndarray | None = None, pose: Pose
     """Mend a label map.
 
     In this order: what lies outside the mask goes; of several people the pose's stays; a limb in one piece is of
-    one side; islands take the label they touch most; holes close, except one as large as a bag, which CIHP calls
+    one side; a small part of a dress beside a skirt or trousers is theirs, or the top's, and a small part of these
+    below a dress is the dress's; islands take the label they touch most; holes close, except one as large as a bag, which CIHP calls
     background.
 
     Args:
@@ -88,7 +95,7 @@ def clean_labels(parsing: np.ndarray, mask: np.ndarray | None = None, pose: Pose
     if not area:
         return result
     zones = _Zones.of(pose, parsing.shape)
-    result = _without_islands(_of_one_side(result), area, zones)
+    result = _without_islands(_of_whole_garments(_of_one_side(result)), area, zones)
     return _without_holes(result, inside if mask is not None else None, area)
 
 
@@ -130,6 +137,27 @@ def _of_one_side(result: np.ndarray) -> np.ndarray:
         if count > 1:
             result[both & ((share > 1 - _OTHER) & (share < 1))[pieces]] = left
             result[both & ((share < _OTHER) & (share > 0))[pieces]] = right
+    return result
+
+
+def _of_whole_garments(result: np.ndarray) -> np.ndarray:
+    """Decide between a dress and a bottom where one of both is but a part of what the two cover."""
+    areas = np.bincount(result.ravel(), minlength=len(ID))
+    dress, bottoms = areas[ID["dress"]], areas[list(_BOTTOMS)]
+    both = dress + bottoms.sum()
+    if not dress or not bottoms.any():
+        return result
+    if dress < _SOME_DRESS * both:
+        bottom = _BOTTOMS[int(bottoms.argmax())]
+        count, pieces = cv2.connectedComponents((result == ID["dress"]).astype(np.uint8), connectivity=4)
+        for piece in range(1, count):
+            here = pieces == piece
+            ring = (cv2.dilate(here.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0) & ~here
+            around = np.bincount(result[ring], minlength=len(ID))
+            top = max(_TOPS, key=lambda label: around[label])
+            result[here] = bottom if around[list(_BOTTOMS)].sum() >= around[list(_TOPS)].sum() else top
+    elif bottoms.sum() < _SOME_BOTTOM * both:
+        result[np.isin(result, _BOTTOMS)] = ID["dress"]
     return result
 
 

@@ -55,6 +55,18 @@ def test_loaded_networks_compute_the_same(folder, networks):
         assert torch.equal(loaded.gmm(person, garment), networks[0](person, garment))
 
 
+def test_half_precision_halves_the_files_and_keeps_the_networks(folder, networks, tmp_path):
+    small = save_checkpoint(tmp_path / "small", *networks, dtype=torch.float16)
+    for name in ("gmm.safetensors", "tom.safetensors"):
+        assert (small / name).stat().st_size < 0.7 * (folder / name).stat().st_size  # names take room too
+    loaded = load_checkpoint(small)
+    for network, saved in zip((loaded.gmm, loaded.tom), networks, strict=True):
+        for name, value in network.state_dict().items():
+            assert value.dtype == torch.float32
+            torch.testing.assert_close(value, saved.state_dict()[name], atol=1e-6, rtol=1e-3)
+    assert next(networks[0].parameters()).dtype == torch.float32  # those that were saved stay as they are
+
+
 def test_folder_to_pth_to_folder(folder, networks, tmp_path):
     first = load_checkpoint(folder)
     path = save_pth(tmp_path / "virtual_tryon_model.pth", first.gmm, first.tom)

@@ -501,10 +501,10 @@ def test_arms_punch_holes():
     layout = sure([[0, 1, left], [right, 4, 5]])
     warped = torch.tensor([[[[1.0, 0.5, 1], [1, 0.5, 0]]]])
     assert losses.visible_mask(warped, layout).tolist() == [[[[1, 0.5, 0], [0, 0.5, 0]]]]
-    chances, m = torch.randn(1, 6, 2, 3, dtype=torch.float64, requires_grad=True), double(1, 1, 2, 3)
+    chances, m = torch.randn(1, 7, 2, 3, dtype=torch.float64, requires_grad=True), double(1, 1, 2, 3)
     assert gradcheck(losses.visible_mask, (m, chances))
-    with pytest.raises(ValueError, match="classes 0 to 5, not"):
-        losses.visible_mask(warped, layout, covering=(2, 6))
+    with pytest.raises(ValueError, match="classes 0 to 6, not"):
+        losses.visible_mask(warped, layout, covering=(2, 7))
 
 
 def test_the_layout_shows_no_garment_the_warp_does_not_bring():
@@ -512,7 +512,7 @@ def test_the_layout_shows_no_garment_the_warp_does_not_bring():
     layout = sure([[garment, garment, arm, 0]])
     assert losses.clothing_consistency_loss(layout, torch.tensor([[[[1.0, 1, 1, 0]]]])) == 0  # an arm in front
     assert losses.clothing_consistency_loss(layout, torch.tensor([[[[1.0, 0, 1, 0]]]])) == 1 / 4
-    chances, m = torch.randn(1, 6, 2, 3, dtype=torch.float64, requires_grad=True), double(1, 1, 2, 3)
+    chances, m = torch.randn(1, 7, 2, 3, dtype=torch.float64, requires_grad=True), double(1, 1, 2, 3)
     assert gradcheck(losses.clothing_consistency_loss, (chances, m))
     with pytest.raises(ValueError, match=r"warped_mask must be \[1, 1, 1, 4\]"):
         losses.clothing_consistency_loss(layout, torch.ones(1, 1, 1, 3))

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 
 from vto_utils import networks
 from vto_utils.networks import GMM, GMMConfig, SynthesizerConfig, TryOnSynthesizer, layers
-from vto_utils.networks import gmm as gmm_module
 from vto_utils.tps import control_grid, tps_grid
 
 SMALL_GMM = dict(widths=(8, 16, 16, 32), depths=(0, 1, 1, 1), features=16, radii=(2, 1))
@@ -116,7 +115,7 @@ def test_product_networks_fit_the_budget():
 
 
 def test_gmm_tells_everything():
-    person, garment = photos(2, (64, 48), 38), photos(2, (64, 48), 4)
+    person, garment = photos(2, (64, 48), 35), photos(2, (64, 48), 4)
     garment[:, 3] = 1
     found = GMM(PRODUCT_GMM).warp(person, garment)
     identity = networks.identity_flow(person).expand(2, -1, -1, -1)
@@ -124,12 +123,12 @@ def test_gmm_tells_everything():
     torch.testing.assert_close(found.coarse_flow, identity)
     torch.testing.assert_close(found.warped, garment, atol=1e-5, rtol=0)
     torch.testing.assert_close(found.theta, control_grid(5, 5).expand(2, -1, -1))
-    assert found.layout.shape == (2, len(networks.LAYOUT_CLASSES), 64, 48)
+    assert found.layout.shape == (2, len(networks.LAYOUT), 64, 48)
     assert [tuple(f.shape) for f in found.flows] == [(2, 2, 8, 6), (2, 2, 8, 6), (2, 2, 16, 12)]
 
 
 def test_warped_is_the_garment_read_at_the_flow():
-    person, garment = photos(1, (32, 32), 38), photos(1, (40, 30), 4)  # sizes may differ
+    person, garment = photos(1, (32, 32), 35), photos(1, (40, 30), 4)  # sizes may differ
     found = awaken(GMM(PRODUCT_GMM), 0.3).warp(person, garment)
     assert (found.flow - networks.identity_flow(person)).abs().max() > 0.01
     grid = found.flow.permute(0, 2, 3, 1)
@@ -179,7 +178,7 @@ def gradients_reach_everything(model, loss):
 
 def test_every_weight_of_gmm_matters():
     model = awaken(GMM(PRODUCT_GMM))
-    found = model.warp(photos(1, channels=38), photos(1, channels=4))
+    found = model.warp(photos(1, channels=35), photos(1, channels=4))
     loss = found.warped.square().mean() + found.layout[:, 1].mean()
     assert gradients_reach_everything(model, loss) == []
 
@@ -208,7 +207,7 @@ def test_new_product_synthesizer_pastes_the_garment_inside_its_mask():
     person, warped = photos(1) * 2 - 1, photos(1) * 2 - 1
     mask = torch.zeros(1, 1, 64, 48)
     mask[..., 16:40, 10:30] = 1
-    layout, pose = photos(1, channels=6), photos(1, channels=18)
+    layout, pose = photos(1, channels=7), photos(1, channels=18)
     made = TryOnSynthesizer(PRODUCT_TOM).synthesize(person, warped, mask, layout, pose)
     inside = mask.expand(-1, 3, -1, -1) == 1
     assert torch.equal(made.image[~inside], made.render[~inside])
@@ -220,7 +219,7 @@ def test_output_stays_in_range_whatever_the_weights():
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=2.0)
     inputs = [photos() * 2 - 1, photos() * 2 - 1]
-    inputs += [photos(channels=1), photos(channels=6), photos(channels=18)]
+    inputs += [photos(channels=1), photos(channels=7), photos(channels=18)]
     made = model.synthesize(*inputs)
     for picture in (made.image, made.render):
         assert picture.min() >= -1 and picture.max() <= 1
@@ -252,7 +251,7 @@ def test_composition_at_another_size_uses_the_same_answers():
 
 def test_every_weight_of_the_synthesizer_matters():
     model = awaken(TryOnSynthesizer(PRODUCT_TOM))
-    inputs = [photos(channels=c) for c in (3, 3, 1, 6, 18)]
+    inputs = [photos(channels=c) for c in (3, 3, 1, 7, 18)]
     assert gradients_reach_everything(model, model(*inputs).square().mean()) == []
 
 
@@ -278,14 +277,14 @@ def test_seed_decides_the_weights():
 
 
 def test_autocast_keeps_positions_in_float32():
-    person, garment = photos(1, channels=38), photos(1, channels=4)
+    person, garment = photos(1, channels=35), photos(1, channels=4)
     gmm, tom = awaken(GMM(PRODUCT_GMM)), awaken(TryOnSynthesizer(PRODUCT_TOM))
     with torch.no_grad():
         exact = gmm.warp(person, garment)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             found = gmm.warp(person, garment)
             layout = found.layout.softmax(1)
-            image = tom(person[:, :3], found.warped[:, :3], found.warped[:, 3:], layout, person[:, 20:])
+            image = tom(person[:, :3], found.warped[:, :3], found.warped[:, 3:], layout, person[:, 14:32])
     assert {found.flow.dtype, found.coarse_flow.dtype, found.theta.dtype} == {torch.float32}
     torch.testing.assert_close(found.flow, exact.flow, atol=0.02, rtol=0)
     assert torch.isfinite(image).all()
@@ -341,7 +340,7 @@ def test_wrong_channels_are_named():
     with pytest.raises(ValueError, match=r"GMM takes person as \[B, 3, H, W\], got \[1, 4, 64, 48\]"):
         GMM(SEED_GMM)(photos(channels=4), photos())
     with pytest.raises(ValueError, match=r"GMM takes garment as \[B, 4, H, W\]"):
-        GMM(PRODUCT_GMM)(photos(channels=38), photos())
+        GMM(PRODUCT_GMM)(photos(channels=35), photos())
     with pytest.raises(ValueError, match=r"TryOnSynthesizer takes warped as \[B, 3, H, W\]"):
         TryOnSynthesizer(SEED_TOM)(photos(), photos(channels=4))
 
@@ -355,4 +354,4 @@ def test_missing_and_unwanted_inputs_are_named():
 
 def test_layout_classes_agree():
     assert GMMConfig.product().layout_classes == SynthesizerConfig.product().layout_classes
-    assert GMMConfig.product().layout_classes == len(gmm_module.LAYOUT_CLASSES)
+    assert GMMConfig.product().layout_classes == len(networks.LAYOUT)

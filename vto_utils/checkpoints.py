@@ -49,7 +49,11 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    folder: str | os.PathLike, gmm: GMM, tom: TryOnSynthesizer, extra: Mapping[str, Any] | None = None
+    folder: str | os.PathLike,
+    gmm: GMM,
+    tom: TryOnSynthesizer,
+    extra: Mapping[str, Any] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Path:
     """Write both networks into a folder, in place of what was saved there before.
 
@@ -57,6 +61,8 @@ def save_checkpoint(
         folder: made where it is missing; other files in it are left alone.
         gmm, tom: the networks, on any device.
         extra: anything JSON can hold that should be kept with the weights, such as the step and the seed.
+        dtype: number format on disk, such as ``torch.float16`` for half the size; None for the weights' own. They are
+            read back as float32.
 
     Returns:
         The folder.
@@ -66,7 +72,7 @@ def save_checkpoint(
         OutputError: the folder cannot be written. What was there before is then still whole.
     """
     folder = Path(folder).expanduser()
-    data = {name: _to_bytes(network) for name, network in (("gmm", gmm), ("tom", tom))}
+    data = {name: _to_bytes(network, dtype) for name, network in (("gmm", gmm), ("tom", tom))}
     text = _describe(gmm, tom, extra, {f"{name}.safetensors": _sha256(d) for name, d in data.items()})
     # Everything is on the disk before the first file gets its name, and the names are given from the
     # innermost outwards: weights first, the description last.
@@ -172,8 +178,11 @@ def _weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
 
 
-def _to_bytes(network: nn.Module) -> bytes:
-    return safetensors.torch.save(_weights(network), metadata={"format": "pt"})
+def _to_bytes(network: nn.Module, dtype: torch.dtype | None) -> bytes:
+    weights = _weights(network)
+    if dtype is not None:
+        weights = {name: t.to(dtype) if t.is_floating_point() else t for name, t in weights.items()}
+    return safetensors.torch.save(weights, metadata={"format": "pt"})
 
 
 def _describe(gmm: GMM, tom: TryOnSynthesizer, extra: Mapping[str, Any] | None, files: dict[str, str]) -> str:

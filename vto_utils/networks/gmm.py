@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..tps import control_grid, pixel_centres, tps_parameters, tps_transform
+from .inputs import GARMENT_CHANNELS, LAYOUT, PERSON_CHANNELS
 from .layers import (
     Down,
     Fuse,
@@ -38,10 +39,6 @@ from .layers import (
     sample,
 )
 
-LAYOUT_CLASSES = ("other", "garment", "left-arm", "right-arm", "torso-skin", "lower-body")
-"""What the layout head tells apart, in channel order. "other" is the background and all that the garment
-does not change: head, hair, shoes. Left and right are the person's own."""
-
 _STRIDE = 16  # of the coarsest features: the working size is a multiple of it
 
 
@@ -49,9 +46,9 @@ _STRIDE = 16  # of the coarsest features: the working size is a multiple of it
 class GMMConfig:
     """Shape of a :class:`GMM`. The defaults take two RGB photos; :meth:`product` takes prepared inputs."""
 
-    person_channels: int = 3  # RGB, or one-hot parsing and keypoint heatmaps
+    person_channels: int = 3  # RGB, or what inputs.person_layout makes
     garment_channels: int = 3  # RGB, or RGB and mask
-    layout_classes: int = len(LAYOUT_CLASSES)  # channels of the layout logits
+    layout_classes: int = len(LAYOUT)  # channels of the layout logits
     widths: tuple[int, int, int, int] = (32, 64, 128, 256)  # encoder channels at 1/2, 1/4, 1/8, 1/16
     depths: tuple[int, int, int, int] = (0, 1, 3, 4)  # encoder blocks at 1/2, 1/4, 1/8, 1/16
     features: int = 96  # channels of the matched pyramids and of the decoder at 1/8 and 1/4
@@ -79,8 +76,8 @@ class GMMConfig:
 
     @classmethod
     def product(cls) -> GMMConfig:
-        """Inputs of the product: one-hot CIHP parsing (20) and keypoint heatmaps (18); RGB and mask."""
-        return cls(person_channels=38, garment_channels=4)
+        """Inputs of the product: ``inputs.person_layout`` (35 channels) and ``inputs.garment_input`` (4)."""
+        return cls(person_channels=PERSON_CHANNELS, garment_channels=GARMENT_CHANNELS)
 
 
 class GMMOutput(NamedTuple):
@@ -94,7 +91,7 @@ class GMMOutput(NamedTuple):
     """[B, garment_channels, H, W]: the garment read at ``flow``, in the garment's own range. Beyond the
     garment image its colours repeat the edge and its mask is 0."""
     layout: Tensor
-    """[B, layout_classes, H, W]: logits of the layout the person will have, see LAYOUT_CLASSES."""
+    """[B, layout_classes, H, W]: logits of the layout the person will have, see inputs.LAYOUT."""
     theta: Tensor
     """[B, rows * columns, 2] float32: where each control point reads in the garment image, (x, y)."""
     flows: tuple[Tensor, ...]
@@ -113,7 +110,7 @@ class GMM(nn.Module):
     Example:
         >>> warped = GMM()(person, cloth)  # two [B, 3, 256, 192] photos -> [B, 3, 256, 192]
         >>> gmm = GMM(GMMConfig.product())
-        >>> found = gmm.warp(layout_and_pose, cloth_and_mask)  # [B, 38, H, W], [B, 4, H, W] -> GMMOutput
+        >>> found = gmm.warp(person_layout(...), garment_input(...))  # [B, 35, H, W], [B, 4, H, W] -> GMMOutput
     """
 
     def __init__(self, config: GMMConfig | None = None):

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .inputs import KEYPOINTS, LAYOUT
 from .layers import Down, Fuse, Head, blocks, check_channels, check_widths, norm, resize, rounded_up
 
 
@@ -52,8 +53,8 @@ class SynthesizerConfig:
 
     @classmethod
     def product(cls) -> SynthesizerConfig:
-        """Inputs of the product: images in [-1, 1], mask, target layout (6) and keypoint heatmaps (18)."""
-        return cls(mask_channels=1, layout_classes=6, pose_channels=18, darkest=-1.0)
+        """Inputs of the product, as ``inputs.synthesizer_inputs`` makes them: images in [-1, 1], mask, layout, pose."""
+        return cls(mask_channels=1, layout_classes=len(LAYOUT), pose_channels=KEYPOINTS, darkest=-1.0)
 
 
 class TryOnOutput(NamedTuple):
@@ -78,7 +79,7 @@ class TryOnSynthesizer(nn.Module):
     Example:
         >>> image = TryOnSynthesizer()(person, warped)  # two [B, 3, H, W] in [0, 1] -> [B, 3, H, W] in [0, 1]
         >>> tom = TryOnSynthesizer(SynthesizerConfig.product())
-        >>> made = tom.synthesize(agnostic, warped, mask, layout, pose)  # TryOnOutput
+        >>> made = tom.synthesize(**synthesizer_inputs(person, agnostic_mask, keypoints, found))  # TryOnOutput
         >>> big = compose(big_warped, *(resize(x, size) for x in made[1:]), darkest=-1)
     """
 

@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .errors import InputError
-from .images import load_image, preprocess
-from .networks import GMM, TryOnSynthesizer
-from .runtime import pick_device
+from ..errors import InputError
+from ..images import load_image, preprocess
+from ..networks import GMM, TryOnSynthesizer
+from ..runtime import pick_device
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ examples:
   {PROG} tryon me.jpg shirt.jpg --out result.png
   {PROG} preprocess --persons people/ --cloths garments/ --out data/
   {PROG} synth --count 100 --out synthetic/
+  {PROG} train --data synthetic/ --out run/ --quick
   {PROG} assets
   {PROG} bench
 
@@ -191,6 +192,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     assets.set_defaults(run=run_assets)
 
+    from .training import command as training  # names and texts only
+
+    training.add_arguments(command("train", training.SHORT, training.DESCRIPTION, training.EXAMPLES))
+
     train = command("train-parser", "train the human parser", _TRAIN_PARSER, _TRAIN_PARSER_EXAMPLES)
     train.add_argument("--ccp", metavar="DIR", help="Clothing Co-Parsing: photos/, labels/, labels.json")
     train.add_argument("--synth", metavar="DIR", help="a data set that the command synth made")
@@ -225,6 +230,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="where to compute (default: auto)",
     )  # fmt: skip
     evaluate.set_defaults(run=run_evaluate_parser)
+
+    from .garment_training import command as garment  # names and texts only
+
+    garment.add_arguments(command("train-garment", garment.SHORT, garment.DESCRIPTION, garment.EXAMPLES))
 
     bench = command("bench", "measure time and memory here", _BENCH, _BENCH_EXAMPLES)
     bench.add_argument("names", nargs="*", metavar="NAME", help="what to measure (default: tryon)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -11,12 +12,19 @@ from PIL import Image
 from . import filters, silhouette
 from .background import BackgroundRemover
 from .errors import InputError, NoPersonError
+from .garment_cutout import cut_out
 from .images import load_image
 from .pose import PoseEstimator
 from .silhouette import Landmarks
 
+if TYPE_CHECKING:
+    from .garment_reading import GarmentNetReader, Reading
+
 CATEGORIES = ("upper_body", "lower_body", "dresses")  # DressCode's words
 _LONG_SIDE = 1536  # pixels of a garment picture; finer weave than this does not survive the warp
+_CERTAIN = 0.85  # chance from which the network's word on what a photo shows is enough
+_POSSIBLE = 0.25  # chance of a person from which the pose is asked
+_CATEGORY_SURE = 0.7  # chance of a category below which the outline is asked
 _MARGIN = 0.06  # white around the garment, as a share of the longer side of the picture
 
 
@@ -29,7 +37,7 @@ class Garment:
         texture: uint8 HWC RGB, the garment's colours continued past its edge, for sampling without a rim.
         mask: uint8 HW in [0, 255], the garment, edges antialiased.
         category: ``upper_body``, ``lower_body`` or ``dresses``, as used (given or guessed).
-        guess: the category that its outline suggests.
+        guess: the category that the photo suggests.
         landmarks: named places on the outline, in pixels of ``image``.
         notes: sentences a user should see.
     """
@@ -49,22 +57,30 @@ class GarmentReader:
     Args:
         remover: finds the foreground of photos whose background is not plain.
         poses: used to notice that a photo shows a person; ``None`` skips that check.
+        network: says where the garment is, what it is and whether it is one; ``"auto"`` takes the one that comes
+            with the package, ``None`` goes by colours and outline alone.
     """
 
-    def __init__(self, remover: BackgroundRemover | None = None, poses: PoseEstimator | None = None) -> None:
+    def __init__(
+        self,
+        remover: BackgroundRemover | None = None,
+        poses: PoseEstimator | None = None,
+        network: GarmentNetReader | str | None = "auto",
+    ) -> None:
         self.remover = remover or BackgroundRemover()
         self.poses = poses
+        self.network = _own_network() if isinstance(network, str) else network
 
     def read(self, image: Image.Image | np.ndarray, category: str = "auto", name: str = "The garment photo") -> Garment:
         """Read one garment photo.
 
         Args:
             image: RGB photo of one garment in front view: flat, on a hanger or a ghost mannequin.
-            category: one of :data:`CATEGORIES`, or ``auto`` to go by the outline.
+            category: one of :data:`CATEGORIES`, or ``auto`` to go by what the photo shows.
             name: what to call the photo in messages.
 
         Raises:
-            InputError: unknown category, no garment in the photo, or a person in it.
+            InputError: unknown category; no garment, several garments or a person in the photo.
         """
         if category not in (*CATEGORIES, "auto"):
             raise InputError(f"Unknown category '{category}': use one of {', '.join(CATEGORIES)} or auto.")
@@ -72,18 +88,25 @@ class GarmentReader:
         scale = min(1.0, _LONG_SIDE / max(photo.shape[:2]))
         if scale < 1:
             photo = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        alpha = self.alpha(photo)
+        reading = None if self.network is None else self.network.read(photo)
+        alpha = self._alpha(photo, reading)
         mask = alpha > 0.5
         if mask.sum() < 0.01 * mask.size or min(np.ptp(axis) for axis in np.nonzero(mask)) < 8:
             raise InputError(
                 f"{name} shows no garment that stands out from its background: "
                 "use a photo of one garment, whole and in front view, on a plain background of another colour."
             )
-        self._refuse_person(photo, mask, name)
+        self._refuse_person(photo, mask, reading, name)
+        if reading is not None and reading.chance("several") > _CERTAIN:
+            raise InputError(
+                f"{name} shows several garments: use a photo of one garment alone, whole and in front view."
+            )
         texture, mask = _centre(photo, alpha)
         share = mask[..., None].astype(np.float32) / 255
         picture = np.round(texture * share + 255 * (1 - share)).astype(np.uint8)
         guess = guess_category(mask > 127)
+        if reading is not None and reading.categories.max() > _CATEGORY_SURE:
+            guess = reading.category
         notes = []
         if category == "auto":
             category = guess
@@ -100,22 +123,32 @@ class GarmentReader:
     def alpha(self, photo: np.ndarray) -> np.ndarray:
         """Float32 HW in [0, 1]: how much of each pixel of a uint8 HWC RGB photo is garment.
 
-        A plain background is subtracted, which is exact to the pixel and keeps the gap between a sleeve and
-        the body; elsewhere the background remover decides and GrabCut sharpens its edge.
+        How is told in :mod:`vto_utils.garment_cutout`.
         """
-        coarse = self.remover.alpha(Image.fromarray(photo)).astype(np.float32) / 255
-        plain = _subtract_background(photo, coarse)
-        if plain is not None:
-            return plain
-        return _sharpen(photo, coarse)
+        return self._alpha(photo, None if self.network is None else self.network.read(photo))
 
-    def _refuse_person(self, photo: np.ndarray, mask: np.ndarray, name: str) -> None:
-        if self.poses is None:
-            return
+    def _alpha(self, photo: np.ndarray, reading: Reading | None) -> np.ndarray:
+        coarse = self.remover.alpha(Image.fromarray(photo)).astype(np.float32) / 255
+        return cut_out(photo, coarse, None if reading is None else reading.mask)
+
+    def _refuse_person(self, photo: np.ndarray, mask: np.ndarray, reading: Reading | None, name: str) -> None:
+        chance = 1.0 if reading is None else reading.chance("person")
+        if reading is not None and chance > _CERTAIN:
+            person = True
+        else:
+            # Brown cloth with a round collar can look like a head to the pose alone.
+            person = self.poses is not None and chance > _POSSIBLE and self._poses_as_person(photo, mask)
+        if person:
+            raise InputError(
+                f"{name} shows a person: use a photo of the garment alone, laid flat, on a hanger or cut out."
+            )
+
+    def _poses_as_person(self, photo: np.ndarray, mask: np.ndarray) -> bool:
+        """Whether the pose finds a head with shoulders where a wearer's would be."""
         try:
             pose = self.poses.estimate(photo)
         except NoPersonError:
-            return
+            return False
         ys, xs = np.nonzero(mask)
         wide, tall = np.ptp(xs) + 1, np.ptp(ys) + 1
         shoulders = np.linalg.norm(pose.point("left_shoulder") - pose.point("right_shoulder"))
@@ -124,7 +157,7 @@ class GarmentReader:
         extent = np.ptp(pose.landmarks[[0, 11, 12, 23, 24], 1])
         headroom = pose.point("nose")[1] - ys.min()
         # A face printed on a shirt is small and sits in its middle; a wearer's head is the top of the cut-out.
-        if (
+        return bool(
             len(inside) >= 9
             and np.mean(inside) > 0.8
             and shoulders > 0.2 * wide
@@ -132,10 +165,14 @@ class GarmentReader:
             and headroom < 0.25 * tall
             and pose.confidence("nose") > 0.8
             and _is_skin(photo, face)
-        ):
-            raise InputError(
-                f"{name} shows a person: use a photo of the garment alone, laid flat, on a hanger or cut out."
-            )
+        )
+
+
+def _own_network() -> GarmentNetReader | None:
+    """The network that comes with the package; None where its file was left out."""
+    from .garment_reading import WEIGHTS, GarmentNetReader
+
+    return GarmentNetReader.load() if WEIGHTS.is_file() else None
 
 
 def _is_skin(photo: np.ndarray, face: np.ndarray) -> bool:
@@ -151,124 +188,6 @@ def _is_skin(photo: np.ndarray, face: np.ndarray) -> bool:
     hue = np.degrees(np.arctan2(lab[:, 2], lab[:, 1]))
     chroma = np.hypot(lab[:, 1], lab[:, 2])
     return bool(((hue > 15) & (hue < 85) & (chroma > 6) & (chroma < 48)).mean() > 0.6)
-
-
-def _subtract_background(photo: np.ndarray, coarse: np.ndarray) -> np.ndarray | None:
-    """Cut-out from a plain background, or ``None`` when the background is not plain enough."""
-    height, width = photo.shape[:2]
-    margin = max(3, round(0.02 * min(height, width)))
-    border = np.zeros((height, width), bool)
-    border[:margin], border[-margin:], border[:, :margin], border[:, -margin:] = True, True, True, True
-    # A garment may touch the border: the background is what most of the border looks like.
-    ys, xs = np.nonzero(border)
-    step = max(1, len(ys) // 6000)
-    ys, xs = ys[::step], xs[::step]
-    colours = photo[ys, xs].astype(np.float64)
-    near = np.abs(colours - np.median(colours, 0)).max(1) < 28
-    if near.mean() < 0.6:
-        return None
-    plane = np.stack([np.ones_like(xs), xs / width - 0.5, ys / height - 0.5], 1).astype(np.float64)
-    fit, *_ = np.linalg.lstsq(plane[near], colours[near], rcond=None)
-    noise = np.abs(colours[near] - plane[near] @ fit).max(1)
-    if np.percentile(noise, 90) > 10:
-        return None
-    row, column = (np.arange(height) / height - 0.5)[:, None, None], (np.arange(width) / width - 0.5)[None, :, None]
-    background = fit[0] + fit[1] * column + fit[2] * row
-    difference = np.abs(photo - background).max(2).astype(np.float32)
-    darker = (background - photo).mean(2).astype(np.float32)
-    threshold = float(np.clip(3.0 * np.percentile(noise, 90) + 2, 5, 24))
-    for level in (threshold, 0.5 * threshold):
-        mask = _foreground(photo, difference, darker, coarse, level)
-        if not mask.any() or mask.mean() > 0.97:
-            continue
-        # White on white leaks. What the background remover is sure of and is not quite the background's
-        # colour must not be lost. (It is also sure of gaps between sleeve and body, which are.)
-        sure = coarse > 0.9
-        lost = sure & ~mask
-        quite = float(np.percentile(noise, 90))
-        leak = lost.sum() > 0.01 * sure.sum() and np.median(difference[lost]) > quite + 1
-        if leak and level == threshold:
-            continue
-        if leak:
-            reach = max(2.0, max(height, width) / 200)
-            found = lost & (cv2.blur(difference, (5, 5)) > quite + 0.5)
-            mask = filters.fill_holes(filters.grow(filters.grow(mask | found, reach), -reach))
-        overlap = (mask & (coarse > 0.5)).sum() / max((mask | (coarse > 0.5)).sum(), 1)
-        if not sure.any() or overlap > 0.6:
-            # Half a pixel inside: the outermost pixels are mixed with the background.
-            alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(0.8, max(height, width) / 1100))
-            return np.clip((alpha - 0.5) * 2.0, 0, 1)
-    return None
-
-
-def _foreground(
-    photo: np.ndarray, difference: np.ndarray, darker: np.ndarray, coarse: np.ndarray, threshold: float
-) -> np.ndarray:
-    """Bool HW: what differs from the background by more than ``threshold``, closed, without its shadow."""
-    height, width = difference.shape
-    soft = cv2.GaussianBlur(difference, (0, 0), max(height, width) / 1400)
-    candidate = soft > threshold
-    reach = max(1.0, max(height, width) / 600)
-    closed = filters.grow(filters.grow(candidate, reach), -reach)
-    # A stripe in the background's own colour may run across a whole sleeve. Closing only upwards and downwards
-    # joins what it parts and leaves the upright gap between a sleeve and the body open.
-    upright = np.ones((max(3, round(0.035 * height)), 1), np.uint8)
-    closed |= cv2.morphologyEx(closed.astype(np.uint8), cv2.MORPH_CLOSE, upright) > 0
-    filled = filters.fill_holes(closed)
-    holes = filled & ~closed
-    # A hole is a real gap (between sleeve and body, inside a strap) if it is as plain as the background.
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(holes.astype(np.uint8), connectivity=4)
-    for piece in range(1, count):
-        if stats[piece, cv2.CC_STAT_AREA] > 2e-4 * filled.sum():
-            inside = pieces == piece
-            if np.median(difference[inside]) < 0.5 * threshold and coarse[inside].mean() < 0.6:
-                filled &= ~inside
-    # The shadow beside a garment differs from the background too, but fades into it: growing the sure parts
-    # towards each other along the weakest edges (watershed) stops at the garment's own, strong edge.
-    sure = filled & ((soft > max(4 * threshold, 36)) | filters.grow(coarse > 0.8, -0.004 * max(height, width)))
-    markers = np.zeros((height, width), np.int32)
-    markers[~filters.grow(filled, 1)] = 1
-    markers[filters.grow(sure, -1)] = 2
-    if (markers == 2).sum() > 0.2 * filled.sum():
-        cv2.watershed(np.ascontiguousarray(photo[..., ::-1]), markers)
-        inner = filters.fill_holes((markers == 2) | ((markers == -1) & filled)) & filled
-        # A white stripe between dark ones is cloth; a shadow in a narrow gap is darker than the background.
-        stripe = 0.015 * max(height, width)
-        inner |= filters.grow(filters.grow(inner, stripe), -stripe) & filled & (darker < 10)
-        filled = inner if inner.sum() > 0.6 * filled.sum() else filled
-    return _main_pieces(filled)
-
-
-def _main_pieces(mask: np.ndarray) -> np.ndarray:
-    """The largest piece and others of a tenth of its size or more."""
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count <= 1:
-        return np.zeros_like(mask)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    return np.isin(pieces, 1 + np.flatnonzero(areas >= 0.1 * areas.max()))
-
-
-def _sharpen(photo: np.ndarray, coarse: np.ndarray) -> np.ndarray:
-    """Move the soft edge of the background remover to the edge in the photo: GrabCut, then a guided filter."""
-    if (coarse > 0.5).sum() < 50:
-        return np.zeros_like(coarse)
-    height, width = coarse.shape
-    scale = min(1.0, 448 / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-    guess = cv2.resize(coarse, size, interpolation=cv2.INTER_AREA)
-    trimap = np.where(guess > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    band = 0.02 * max(size)
-    trimap[filters.grow(guess > 0.9, -band)] = cv2.GC_FGD
-    trimap[~filters.grow(guess > 0.1, band)] = cv2.GC_BGD
-    if (trimap == cv2.GC_BGD).any() and (trimap == cv2.GC_FGD).any():
-        cv2.setRNGSeed(0)
-        cv2.grabCut(small, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK)
-        guess = np.isin(trimap, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
-    guess = _main_pieces(guess > 0.5).astype(np.float32)
-    large = cv2.resize(guess, (width, height), interpolation=cv2.INTER_LINEAR)
-    follow = filters.GuidedFilter(photo.astype(np.float32) / 255, max(2, round(max(height, width) / 250)), 1e-4)
-    return np.clip((follow(large) - 0.3) * 1.6, 0, 1).astype(np.float32)
 
 
 def _centre(photo: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

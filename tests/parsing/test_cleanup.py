@@ -156,7 +156,10 @@ def test_a_hand_is_of_one_side():
     ("said", "wanted"),
     [
         ((("upper-clothes", 20), ("dress", 10), ("skirt", 30)), (("upper-clothes", 20), ("skirt", 40))),
-        ((("upper-clothes", 20), ("dress", 10), ("upper-clothes", 5), ("pants", 30)), (("upper-clothes", 35), ("pants", 30))),
+        (
+            (("upper-clothes", 20), ("dress", 10), ("upper-clothes", 5), ("pants", 30)),
+            (("upper-clothes", 35), ("pants", 30)),
+        ),
         ((("dress", 50), ("skirt", 10)), (("dress", 60),)),
         ((("dress", 30), ("pants", 30)), (("dress", 30), ("pants", 30))),  # a tunic over trousers
     ],

@@ -72,8 +72,8 @@ def clean_labels(parsing: np.ndarray, mask: np.ndarray | None = None, pose: Pose
 
     In this order: what lies outside the mask goes; of several people the pose's stays; a limb in one piece is of
     one side; a small part of a dress beside a skirt or trousers is theirs, or the top's, and a small part of these
-    below a dress is the dress's; islands take the label they touch most; holes close, except one as large as a bag, which CIHP calls
-    background.
+    below a dress is the dress's; islands take the label they touch most; holes close, except one as
+    large as a bag, which CIHP calls background.
 
     Args:
         parsing: (H, W) uint8 CIHP-20 ids.

@@ -18,6 +18,7 @@ from drawn_people import write_ccp
 
 from vto_utils.__main__ import main
 from vto_utils.networks.parser import ParserConfig, ParserNet
+from vto_utils.parser_training.trainer import ParserTrainConfig, ParserTrainer
 from vto_utils.parsing.network import save_parser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,3 +88,11 @@ def test_a_run_killed_at_any_moment_ends_as_an_unbroken_one(tmp_path):
     shipped = [safetensors.torch.load_file(tmp_path / name / "parser.safetensors") for name in ("whole", "broken")]
     assert all(torch.equal(shipped[0][name], shipped[1][name]) for name in shipped[0]), note
     assert not list((tmp_path / "broken" / "checkpoints").glob("*.safetensors"))
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(tmp_path):
+    config = ParserTrainConfig(size=(32, 32), batch=1, steps=1, imagenet=False)
+    trainer = ParserTrainer([], config, tmp_path, "cpu")
+    (tmp_path / "log.jsonl").write_text('{"step": 1, "loss": 2.0}\n', encoding="utf-8")
+    assert not trainer.resume()
+    assert log(tmp_path) == []

@@ -210,6 +210,7 @@ class ParserTrainer:
         """
         found = self.checkpoints()
         if not found:
+            self._cut_log()  # killed before its first checkpoint, it had logged steps
             return False
         try:
             state = torch.load(found[-1], map_location="cpu", weights_only=True)

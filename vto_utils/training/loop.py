@@ -253,6 +253,9 @@ class Trainer:
         """
         found = self.folder.load()
         if found is None:
+            if self.processes.main and self.folder.lines():  # killed before its first checkpoint, it had logged steps
+                self.folder.cut_log(0, measured=False)
+            self.processes.wait()
             return False
         self.learner.load_state(found)
         self.best, self._samples, self._unwatched = found["best"], found["samples"], found["unwatched"]

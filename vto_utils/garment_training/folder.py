@@ -10,15 +10,12 @@ OUT/garment.safetensors   the running mean of the weights, float16: what is ship
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import math
-import time
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from ..files import atomic_path
+from ..resumable import begin, reporter
 from .clothing import Clothing
 from .evaluation import evaluate, format_figures
 from .sources import CCPPeople, Flats, Sources
@@ -45,27 +42,9 @@ def train(options: argparse.Namespace) -> int:
     sources = Sources(clothing, flats, people)
     stream = GarmentStream(sources, config.size, config.seed, config.steps * config.batch)
     trainer = GarmentTrainer(stream, config, out, options.device)
-    if options.resume:
-        if trainer.resume():
-            print(f"Going on after step {trainer.step}.", flush=True)
-        else:
-            print("There is no checkpoint yet: starting from the beginning.", flush=True)
-    elif trainer.checkpoints():
-        raise InputError(f"{out} holds a run already: go on with --resume, or choose another folder.")
-    with atomic_path(out / "config.json") as path:
-        path.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n", encoding="utf-8")
-    started, first, recent = time.monotonic(), trainer.step, []
-
-    def report(trainer: GarmentTrainer, loss: float) -> None:
-        recent.append(loss)
-        if trainer.step % 20 == 0:
-            speed = (time.monotonic() - started) / (trainer.step - first)
-            mean = sum(recent) / len(recent)
-            print(f"step {trainer.step}/{config.steps}  loss {mean:.4f}  {speed:.2f} s/step", flush=True)
-            recent.clear()
-
+    begin(trainer, options.resume)
     minutes = math.inf if options.minutes is None else options.minutes
-    trainer.fit(minutes, workers=options.workers, callbacks=[report])
+    trainer.fit(minutes, workers=options.workers, callbacks=[reporter(trainer)])
     weights = out / "garment.safetensors"
     print(f"Steps done: {trainer.step} of {config.steps}. The weights are in {weights}.", flush=True)
     if options.evaluate:

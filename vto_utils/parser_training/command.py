@@ -15,14 +15,13 @@ import argparse
 import dataclasses
 import json
 import math
-import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
 from ..files import atomic_path
 from ..parsing.network import WEIGHTS, NetworkParser, load_parser
+from ..resumable import begin, reporter
 from .ccp import CCP
 from .evaluation import evaluate
 from .scores import format_figures
@@ -44,27 +43,9 @@ def train(options: argparse.Namespace) -> int:
     length = config.steps * config.batch
     stream = ParserStream(ccp, synthetic, config.size, config.seed, config.synthetic_share, length)
     trainer = ParserTrainer(stream, config, out, options.device)
-    if options.resume:
-        if trainer.resume():
-            print(f"Going on after step {trainer.step}.", flush=True)
-        else:
-            print("There is no checkpoint yet: starting from the beginning.", flush=True)
-    elif trainer.checkpoints():
-        raise InputError(f"{out} holds a run already: go on with --resume, or choose another folder.")
-    with atomic_path(out / "config.json") as path:
-        path.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n", encoding="utf-8")
-    started, first, recent = time.monotonic(), trainer.step, []
-
-    def report(trainer: ParserTrainer, loss: float) -> None:
-        recent.append(loss)
-        if trainer.step % 20 == 0:
-            speed = (time.monotonic() - started) / (trainer.step - first)
-            mean = sum(recent) / len(recent)
-            print(f"step {trainer.step}/{config.steps}  loss {mean:.4f}  {speed:.2f} s/step", flush=True)
-            recent.clear()
-
+    begin(trainer, options.resume)
     minutes = math.inf if options.minutes is None else options.minutes
-    trainer.fit(minutes, options.save_every, options.workers, callbacks=[report])
+    trainer.fit(minutes, options.save_every, options.workers, callbacks=[reporter(trainer)])
     print(f"Steps done: {trainer.step} of {config.steps}. The weights are in {out / 'parser.safetensors'}.", flush=True)
     if ccp is not None and options.evaluate:
         figures = evaluate(NetworkParser(trainer.average.module, config.size), ccp, progress=True)

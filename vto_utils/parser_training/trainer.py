@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -31,6 +30,7 @@ from ..errors import InputError
 from ..files import atomic_path
 from ..networks.parser import ParserConfig, ParserNet
 from ..parsing.network import load_parser, save_parser
+from ..resumable import ResumableRun, single_thread
 from ..runtime import pick_device
 from .losses import parser_loss
 
@@ -72,7 +72,7 @@ class ParserTrainConfig:
             raise InputError(f"synthetic_share must be at least 0 and below 1, not {self.synthetic_share}.")
 
 
-class ParserTrainer:
+class ParserTrainer(ResumableRun):
     """A training run in a folder.
 
     Args:
@@ -144,7 +144,7 @@ class ParserTrainer:
         first, last = self.step * self.config.batch, self.config.steps * self.config.batch
         loader = DataLoader(
             self.stream, self.config.batch, sampler=range(first, last), num_workers=workers,
-            prefetch_factor=4 if workers else None, worker_init_fn=_single_thread if workers else None,
+            prefetch_factor=4 if workers else None, worker_init_fn=single_thread if workers else None,
         )  # fmt: skip
         return iter(loader)
 
@@ -201,51 +201,3 @@ class ParserTrainer:
             old.unlink(missing_ok=True)
         save_parser(self.folder / "parser.safetensors", self.average.module, self.config.size)
         return path
-
-    def resume(self) -> bool:
-        """Go on from the last checkpoint of the folder; False where there is none.
-
-        Raises:
-            InputError: the checkpoint is of another configuration, or damaged.
-        """
-        found = self.checkpoints()
-        if not found:
-            self._cut_log()  # killed before its first checkpoint, it had logged steps
-            return False
-        try:
-            state = torch.load(found[-1], map_location="cpu", weights_only=True)
-            config = ParserTrainConfig(**json.loads(state["config"]))
-        except Exception as error:  # a damaged file can fail in any layer
-            raise InputError(f"{found[-1]} is damaged: remove it, the one before it is used then.") from error
-        if config != self.config:
-            raise InputError(f"{self.folder} was begun with other settings: use the same ones, or another folder.")
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step = int(state["step"])
-        self._cut_log()
-        return True
-
-    def checkpoints(self) -> list[Path]:
-        """Oldest first. What a killed process was writing has a name that begins with a dot."""
-        return sorted((self.folder / "checkpoints").glob("[0-9]*.pt"))
-
-    def _cut_log(self) -> None:
-        """Drop the lines of steps after the checkpoint: they are done again."""
-        path = self.folder / "log.jsonl"
-        if not path.is_file():
-            return
-        kept = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                if json.loads(line)["step"] <= self.step:
-                    kept.append(line + "\n")
-            except (ValueError, KeyError):
-                continue  # the line that was being written when the run was killed
-        with atomic_path(path) as temporary:
-            temporary.write_text("".join(kept), encoding="utf-8")
-
-
-def _single_thread(_: int) -> None:
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)

@@ -206,6 +206,9 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--batch", type=int, metavar="N", help="pictures a step (default: 8)")
     train.add_argument("--steps", type=int, metavar="N", help="steps of the whole run (default: 6000)")
     train.add_argument("--learning-rate", type=float, metavar="R", help="at its highest (default: 0.001)")
+    train.add_argument(
+        "--frozen-stages", type=int, metavar="N", help="of the encoder's seven, first N keep their weights (default: 0)"
+    )
     train.add_argument("--start", metavar="FILE", help="parser.safetensors of an earlier run to begin from")
     train.add_argument("--seed", type=_seed, metavar="S", help="another number gives another run (default: 0)")
     train.add_argument("--workers", type=int, default=1, metavar="K", help="processes that make pictures (default: 1)")

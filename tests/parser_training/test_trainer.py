@@ -115,6 +115,20 @@ def test_a_run_begins_from_the_weights_of_another(tmp_path):
         ParserTrainer(Squares(), wider, tmp_path / "other", "cpu")
 
 
+def test_frozen_stages_keep_their_weights(tmp_path):
+    settings = {"size": (64, 32), "batch": 2, "steps": 2, "imagenet": False, "frozen_stages": 2}
+    run = ParserTrainer(Squares(), ParserTrainConfig(**settings, network=NETWORK), tmp_path / "frozen", "cpu")
+    before = {name: value.clone() for name, value in run.net.state_dict().items()}
+    run.fit()
+    changed = {name for name, value in run.net.state_dict().items() if not torch.equal(value, before[name])}
+    frozen = ("encoder.stem.", "encoder.stages.0.", "encoder.stages.1.")
+    assert not [name for name in changed if name.startswith(frozen)]
+    assert [name for name in changed if name.startswith("encoder.stages.2.")]
+    assert [name for name in changed if name.startswith("side_encoder.")]
+    with pytest.raises(InputError, match="frozen_stages"):
+        ParserTrainConfig(frozen_stages=8)
+
+
 def test_settings_of_earlier_runs_are_understood():
     old = {"size": [256, 192], "batch": 8, "network": {"width": 128, "depths": [1, 1, 2, 2]}}  # as JSON has them
     assert ParserTrainConfig(**old) == ParserTrainConfig()

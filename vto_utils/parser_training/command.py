@@ -29,7 +29,8 @@ from .stream import ParserStream
 from .synthetic import Synthetic
 from .trainer import ParserTrainConfig, ParserTrainer
 
-_ASKED = ("size", "batch", "steps", "seed", "learning_rate", "start")  # options that are settings of the run
+# Options that are settings of the run.
+_ASKED = ("size", "batch", "steps", "seed", "learning_rate", "frozen_stages", "start")
 
 
 def train(options: argparse.Namespace) -> int:

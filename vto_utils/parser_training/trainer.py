@@ -53,6 +53,7 @@ class ParserTrainConfig:
     clip: float = 5.0  # greatest norm of the gradient
     synthetic_share: float = 0.25  # of the pictures, where there is CCP too
     seed: int = 0
+    frozen_stages: int = 0  # so many of the encoder's seven, from the photo on, keep the weights they start with
     imagenet: bool = True  # start the encoder from ImageNet's weights
     start: str | None = None  # start everything from this file of an earlier run instead
     network: ParserConfig = dataclasses.field(default_factory=ParserConfig)
@@ -68,6 +69,8 @@ class ParserTrainConfig:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate must be above 0, not {self.learning_rate}.")
+        if not 0 <= self.frozen_stages <= 7:
+            raise InputError(f"frozen_stages must be between 0 and 7, not {self.frozen_stages}.")
         if not 0 <= self.synthetic_share < 1:
             raise InputError(f"synthetic_share must be at least 0 and below 1, not {self.synthetic_share}.")
 
@@ -94,9 +97,10 @@ class ParserTrainer(ResumableRun):
         elif config.imagenet:
             self.net.encoder.load_imagenet(assets.fetch("efficientnet-lite0"))
         self.net.to(self.device, memory_format=torch.channels_last).train()
+        self._freeze(config.frozen_stages)
         self.average = AveragedModel(self.net, multi_avg_fn=get_ema_multi_avg_fn(config.average))
-        encoder = list(self.net.encoder.parameters())
-        own = {id(p) for p in encoder}
+        encoder = [p for p in self.net.encoder.parameters() if p.requires_grad]
+        own = {id(p) for p in self.net.encoder.parameters()}
         rest = [p for p in self.net.parameters() if id(p) not in own]
         groups = []
         for parameters, factor in ((encoder, config.encoder_rate), (rest, 1.0)):
@@ -106,6 +110,12 @@ class ParserTrainer(ResumableRun):
                 groups.append({"params": chosen, "factor": factor, "weight_decay": decay})
         self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
         self.step = 0
+
+    def _freeze(self, stages: int) -> None:
+        # The layers next to the photo cost most, being the largest, and change least.
+        if stages:
+            for module in (self.net.encoder.stem, *self.net.encoder.stages[:stages]):
+                module.requires_grad_(False)
 
     def _start_from(self, path: str) -> None:
         earlier, _ = load_parser(path)

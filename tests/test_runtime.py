@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import platform
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -126,3 +129,29 @@ def test_environment_table_with_gpu(gpu):
 
 def test_choice_reads_as_a_sentence_part():
     assert str(Choice("cpu", "no GPU found")) == "cpu (no GPU found)"
+
+
+def test_memory_is_kept_where_glibc_is():
+    """A large array that was freed stays with the process, which it otherwise does not."""
+    code = """if True:
+        import os, sys
+        import numpy as np
+        from vto_utils.runtime import reuse_memory
+        def held():
+            return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+        kept = reuse_memory() if sys.argv[1] == "keep" else None
+        before = held()
+        np.ones(64 << 20, np.uint8)  # and freed at once
+        print(kept, held() - before)"""
+
+    def run(how):
+        done = subprocess.run([sys.executable, "-c", code, how], capture_output=True, text=True, check=True)
+        kept, held = done.stdout.split()
+        return kept, int(held)
+
+    if platform.libc_ver()[0] != "glibc":
+        assert runtime.reuse_memory() is False
+        return
+    kept, held = run("keep")
+    assert kept == "True" and held >= 60
+    assert run("leave")[1] < 10

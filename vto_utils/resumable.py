@@ -14,6 +14,7 @@ import torch
 
 from .errors import InputError
 from .files import atomic_path
+from .runtime import reuse_memory
 
 
 class ResumableRun:
@@ -105,5 +106,7 @@ def reporter(trainer: ResumableRun) -> Callable[[ResumableRun, float], None]:
 
 
 def single_thread(_: int) -> None:
+    """Settle a loader's worker: one thread, and memory kept from picture to picture."""
+    reuse_memory()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

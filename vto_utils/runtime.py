@@ -37,6 +37,10 @@ _PACKAGES = (
 )
 
 
+# Parameters of glibc's mallopt: no blocks beside the heap, the heap never shrinks and grows by 64 MiB.
+_KEEP_MEMORY = ((-4, 0), (-1, -1), (-2, 64 << 20))
+
+
 @dataclass(frozen=True)
 class Choice:
     """A decision and why it was taken."""
@@ -125,6 +129,25 @@ def seed_everything(seed: int) -> torch.Generator:
     np.random.seed(seed)
     torch.manual_seed(seed)  # seeds every CUDA and MPS device too
     return torch.Generator().manual_seed(seed)
+
+
+def reuse_memory() -> bool:
+    """Let this process keep the memory it frees, for its next large arrays. For long work on a CPU.
+
+    By default glibc gives every large block back to the system at once and asks for it anew, and the system clears
+    it page by page each time. Training allocates the same blocks at every step: kept, a step takes up to a third
+    less time. The process stays as large as it ever was (mallopt(3): M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD).
+
+    Returns:
+        Whether it could be arranged: only with the GNU C library, which Linux mostly has. Elsewhere nothing changes.
+    """
+    import ctypes
+
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    return all(mallopt(parameter, value) for parameter, value in _KEEP_MEMORY)
 
 
 def environment_table() -> str:

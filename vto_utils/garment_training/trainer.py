@@ -31,7 +31,7 @@ from ..files import atomic_path
 from ..networks.garment import GarmentAnswer, GarmentConfig, GarmentNet, category_logits, save_garment_net
 from ..networks.layers import resize
 from ..resumable import ResumableRun, single_thread
-from ..runtime import pick_device
+from ..runtime import pick_device, reuse_memory
 from ..training.schedule import rate_factor, running_mean
 
 _KEEP = 3  # checkpoints
@@ -171,6 +171,7 @@ class GarmentTrainer(ResumableRun):
         Returns:
             The losses of the steps done now.
         """
+        reuse_memory()
         callbacks, losses = list(callbacks), []
         started = saved = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)

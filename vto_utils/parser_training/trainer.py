@@ -31,7 +31,7 @@ from ..files import atomic_path
 from ..networks.parser import ParserConfig, ParserNet
 from ..parsing.network import load_parser, save_parser
 from ..resumable import ResumableRun, single_thread
-from ..runtime import pick_device
+from ..runtime import pick_device, reuse_memory
 from .losses import parser_loss
 
 _KEEP = 3  # checkpoints
@@ -176,6 +176,7 @@ class ParserTrainer(ResumableRun):
         Returns:
             The losses of the steps done now.
         """
+        reuse_memory()
         callbacks, losses, started = list(callbacks), [], time.monotonic()
         saved = started
         self.folder.mkdir(parents=True, exist_ok=True)

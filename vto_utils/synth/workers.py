@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from ..runtime import reuse_memory
+
 #: Read by numerical libraries when they are first imported.
 SINGLE_THREAD: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(
@@ -212,8 +214,10 @@ def parent_is_gone() -> bool:
 
 
 def one_thread() -> None:
+    """Settle this process for making samples: one thread, and memory kept from sample to sample."""
     import cv2
 
+    reuse_memory()
     cv2.setNumThreads(0)  # none besides the calling one; 1 would wait for threads that a fork has left behind
     numba = sys.modules.get("numba")  # imported later, it reads the environment
     if numba is not None:

@@ -17,6 +17,7 @@ import torch
 
 from ..errors import InputError
 from ..images import save_image
+from ..runtime import reuse_memory
 from .callbacks import Callback
 from .config import StageConfig, TrainConfig
 from .data import Batch, TrainingData, batches, fixed_batches
@@ -102,6 +103,7 @@ class Trainer:
         Raises:
             InputError: the loss is not a number, or samples cannot be read. The last checkpoint stays.
         """
+        reuse_memory()
         self._saved_at = time.monotonic()
         self._deadline = self._saved_at + 60 * minutes
         self.data.train(self.stage.size)  # what cannot be used is told before anything is written

@@ -9,7 +9,7 @@ from torch.autograd import gradcheck
 
 from vto_utils import losses
 from vto_utils.losses.grid import as_grid
-from vto_utils.networks import GMM, LAYOUT_CLASSES, GMMConfig, identity_flow, resize_flow
+from vto_utils.networks import GMM, LAYOUT, GMMConfig, identity_flow, resize_flow
 from vto_utils.tps import control_grid, pixel_centres
 
 # What each loss takes: a function of the seed's random tensors, for the tests all losses share.
@@ -493,11 +493,11 @@ def test_composition_mask_reaches_for_what_is_visible():
 
 def sure(classes):
     """Logits [1, 6, H, W] that leave no doubt."""
-    return 200.0 * torch.nn.functional.one_hot(torch.tensor([classes]), len(LAYOUT_CLASSES)).movedim(-1, 1)
+    return 200.0 * torch.nn.functional.one_hot(torch.tensor([classes]), len(LAYOUT)).movedim(-1, 1)
 
 
 def test_arms_punch_holes():
-    left, right = LAYOUT_CLASSES.index("left-arm"), LAYOUT_CLASSES.index("right-arm")
+    left, right = LAYOUT.index("left-arm"), LAYOUT.index("right-arm")
     layout = sure([[0, 1, left], [right, 4, 5]])
     warped = torch.tensor([[[[1.0, 0.5, 1], [1, 0.5, 0]]]])
     assert losses.visible_mask(warped, layout).tolist() == [[[[1, 0.5, 0], [0, 0.5, 0]]]]
@@ -508,7 +508,7 @@ def test_arms_punch_holes():
 
 
 def test_the_layout_shows_no_garment_the_warp_does_not_bring():
-    garment, arm = LAYOUT_CLASSES.index("garment"), LAYOUT_CLASSES.index("left-arm")
+    garment, arm = LAYOUT.index("garment"), LAYOUT.index("left-arm")
     layout = sure([[garment, garment, arm, 0]])
     assert losses.clothing_consistency_loss(layout, torch.tensor([[[[1.0, 1, 1, 0]]]])) == 0  # an arm in front
     assert losses.clothing_consistency_loss(layout, torch.tensor([[[[1.0, 0, 1, 0]]]])) == 1 / 4

@@ -158,12 +158,23 @@ def test_garment_of_the_layout_is_the_visible_garment():
 
 
 def test_nothing_is_decided_outside_the_mask():
-    ids, mask = parses({}), region()
-    inside = inputs.layout_target(ids, torch.tensor([0]), mask)
-    everywhere = inputs.layout_target(ids, torch.tensor([0]), torch.ones(1, 1, *SIZE))
-    near = inputs.repaintable(mask)[:, 0] > 0
+    ids, mask, dress = parses({}), region(), torch.tensor([2])
+    where = inputs.repaintable(mask, ids, dress)
+    inside = inputs.layout_target(ids, dress, where)
+    everywhere = inputs.layout_target(ids, dress, torch.ones(1, 1, *SIZE))
+    near = where[:, 0] > 0
     assert torch.equal(inside, everywhere.where(near, 0)) and everywhere[~near].any()
     assert near[0, 24, 40] and not near[0, 23, 40]  # grown by 128 / 64 pixels
+
+
+def test_a_top_may_reach_over_what_is_below_it():
+    ids, mask = parses({}), region()
+    open_to = {name: inputs.repaintable(mask, ids, torch.tensor([n])) for n, name in enumerate(CATEGORIES)}
+    assert torch.equal(open_to["lower_body"], open_to["dresses"])
+    more = (open_to["upper_body"] > open_to["dresses"])[:, 0]
+    assert more.any() and {NAMES[n] for n in ids[more].unique().tolist()} <= {"pants", "left-leg", "right-leg"}
+    below = torch.isin(ids, torch.tensor([ID[n] for n in ("pants", "left-leg", "right-leg")]))
+    assert open_to["upper_body"][:, 0][below].all()
 
 
 def test_seen_garment_is_mask_times_chance():

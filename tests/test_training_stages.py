@@ -33,12 +33,13 @@ def small_networks(seed: int = 0) -> Networks:
 def test_known_flow_and_layout_cost_nothing():
     """With the truth in place of what the GMM finds, the losses of the truth vanish and the others do not grow."""
     from vto_utils.networks import GMMOutput, sample_garment
-    from vto_utils.networks.inputs import garment_input, layout_target
+    from vto_utils.networks.inputs import garment_input, layout_target, repaintable
     from vto_utils.training.stages import warp_terms
 
     batch = drawn.batch(3)
     flow = batch["flow"] + 5 * (1 - batch["flow_valid"])  # elsewhere nothing is read
-    layout = layout_target(batch["target_parse"], batch["category"], batch["agnostic_mask"])
+    where = repaintable(batch["agnostic_mask"], batch["parse"], batch["category"])
+    layout = layout_target(batch["target_parse"], batch["category"], where)
     logits = 30.0 * torch.nn.functional.one_hot(layout, len(LAYOUT)).movedim(-1, 1)
     warped = sample_garment(garment_input(batch["cloth"], batch["cloth_mask"]), flow)
     found = GMMOutput(flow, flow, warped, logits, torch.zeros(3, 25, 2), (flow, flow, flow))

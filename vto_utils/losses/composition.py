@@ -38,7 +38,7 @@ def visible_mask(warped_mask: Tensor, layout_logits: Tensor, covering: Sequence[
     Args:
         warped_mask: [B, 1, H, W] in [0, 1].
         layout_logits: [B, C, H, W].
-        covering: classes in front of the garment; by default the arms of LAYOUT_CLASSES.
+        covering: classes in front of the garment; by default the arms of LAYOUT.
 
     Returns:
         [B, 1, H, W] in [0, 1], float32, with gradients to both.

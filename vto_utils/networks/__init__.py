@@ -6,12 +6,9 @@ from .inputs import LAYOUT, garment_input, garment_seen, layout_target, person_l
 from .layers import identity_flow, resize_flow, sample
 from .synthesizer import SynthesizerConfig, TryOnOutput, TryOnSynthesizer, compose
 
-LAYOUT_CLASSES = LAYOUT
-
 __all__ = [
     "GMM",
     "LAYOUT",
-    "LAYOUT_CLASSES",
     "DiscriminatorConfig",
     "DiscriminatorOutput",
     "GMMConfig",

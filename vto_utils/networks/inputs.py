@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..labels import CATEGORIES, ID
+from ..labels import CATEGORIES, ID, LEGS
 from .layers import check_channels, resize
 
 if TYPE_CHECKING:
@@ -173,17 +173,31 @@ def synthesizer_inputs(person: Tensor, agnostic_mask: Tensor, keypoints: Tensor,
 # What the layout is trained to be -------------------------------------------------------------------
 
 
-def repaintable(agnostic_mask: Tensor) -> Tensor:
-    """The agnostic mask [B, 1, H, W], grown by a 64th of the height: where anything is to be decided; 0 or 1."""
+def repaintable(agnostic_mask: Tensor, parse: Tensor, category: Tensor) -> Tensor:
+    """Where anything is to be decided.
+
+    The agnostic mask grown by a 64th of the height; and under a top also what is worn or bare below it: the agnostic
+    mask ends at the trousers, but the new top may be longer than the old one. Trousers stay known to the networks, so
+    that a tucked-in top can stay tucked in.
+
+    Args:
+        agnostic_mask: [B, 1, H, W], 1 = may be repainted.
+        parse: [B, H, W] CIHP-20 ids of the photo, any integer type.
+        category: [B] int64, place in ``labels.CATEGORIES``.
+
+    Returns:
+        [B, 1, H, W] float32, 0 or 1.
+    """
     reach = round(agnostic_mask.shape[-2] / 64)
-    near = F.max_pool2d(agnostic_mask.float(), 2 * reach + 1, stride=1, padding=reach)
-    return (near > 0.5).float()
+    near = F.max_pool2d(agnostic_mask.float(), 2 * reach + 1, stride=1, padding=reach) > 0.5
+    below = _among(parse, _LOWER + LEGS) & (category == 0).view(-1, 1, 1)
+    return (near | below[:, None]).float()
 
 
-def layout_target(target_parse: Tensor, category: Tensor, agnostic_mask: Tensor) -> Tensor:
+def layout_target(target_parse: Tensor, category: Tensor, where: Tensor) -> Tensor:
     """The layout to be learned from labels of the person wearing the garment.
 
-    Outside of what is :func:`repaintable` all is "other": nothing is to be decided there, and saying so keeps the
+    Outside of ``where`` all is "other": nothing is to be decided there, and saying so keeps the
     garment inside of what may be painted.
 
     Which labels are the garment follows ``datasets.sample.visible_garment``: a dress where a top is missing, a top and
@@ -192,7 +206,7 @@ def layout_target(target_parse: Tensor, category: Tensor, agnostic_mask: Tensor)
     Args:
         target_parse: [B, H, W] CIHP-20 ids, any integer type.
         category: [B] int64, place in ``labels.CATEGORIES``.
-        agnostic_mask: [B, 1, H, W], 1 = may be repainted.
+        where: [B, 1, H, W], what is :func:`repaintable`.
 
     Returns:
         [B, H, W] int64, numbers of :data:`LAYOUT`.
@@ -214,7 +228,7 @@ def layout_target(target_parse: Tensor, category: Tensor, agnostic_mask: Tensor)
     result[(lower | dress) & (category == 0)] = LAYOUT.index("lower-garment")
     result[garment] = LAYOUT.index("garment")
 
-    return result.where(repaintable(agnostic_mask)[:, 0] > 0, 0)
+    return result.where(where[:, 0] > 0, 0)
 
 
 def _among(parse: Tensor, ids: tuple[int, ...]) -> Tensor:

@@ -98,7 +98,8 @@ def warp_terms(
     target, worn = batch["target"], batch["target_garment"]
     valid = batch["flow_valid"] * batch["has_flow"].view(-1, 1, 1, 1)
     # A worn garment may be larger than what may be repainted; there it cannot be seen.
-    aim = worn * repaintable(batch["agnostic_mask"])
+    where = repaintable(batch["agnostic_mask"], batch["parse"], batch["category"])
+    aim = worn * where
     rgb, mask = found.warped[:, :3].float(), found.warped[:, 3:].float()
 
     def flow() -> Tensor:
@@ -126,7 +127,7 @@ def warp_terms(
         "layout": lambda: per_sample(
             losses.layout_loss,
             found.layout,
-            layout_target(batch["target_parse"], batch["category"], batch["agnostic_mask"]),
+            layout_target(batch["target_parse"], batch["category"], where),
         ),
         "smooth": smooth,
         "bending": lambda: losses.bending_loss(found.theta, control_points),
@@ -139,9 +140,10 @@ def synth_terms(
 ) -> dict[str, Tensor]:
     """Losses of the synthesis by their names in :class:`LossWeights`; ``seen`` is the mask it was given."""
     target, image = batch["target"], made.image.float()
+    where = repaintable(batch["agnostic_mask"], batch["parse"], batch["category"])
     computed: dict[str, Callable[[], Tensor]] = {
         "image": lambda: losses.l1_loss(image, target),
-        "inside": lambda: per_sample(losses.l1_loss, image, target, batch["agnostic_mask"]),
+        "inside": lambda: per_sample(losses.l1_loss, image, target, where),
         "image_features": lambda: perceptual(image, target),
         "composition": lambda: losses.composition_mask_loss(made.mask, seen.detach()),
         "shading_even": lambda: losses.total_variation(made.shading),

@@ -52,10 +52,11 @@ def validate(
 
 def _figures(batch: Batch, result: Result, ssim: Callable[[Tensor, Tensor], Tensor] | None) -> dict[str, Tensor]:
     """Figures of each sample they can be told of."""
-    near = repaintable(batch["agnostic_mask"]) > 0
+    where = repaintable(batch["agnostic_mask"], batch["parse"], batch["category"])
+    near = where > 0
     worn, seen = (batch["target_garment"] > 0.5) & near, garment_seen(result.found) > 0.5
     both, either = (x.flatten(1).sum(1).float() for x in (worn & seen, worn | seen))
-    truth = layout_target(batch["target_parse"], batch["category"], batch["agnostic_mask"])
+    truth = layout_target(batch["target_parse"], batch["category"], where)
     right = (result.found.layout.argmax(1) == truth)[:, None] & near
     figures = {
         "garment_iou": both / either.clamp(min=1),

@@ -58,7 +58,7 @@ def decide(parsing: np.ndarray, colours: np.ndarray, body: Body, parts: list[Par
     along, aside = frame.coordinates(size)
     torso = _Torso.of(body, along, aside)
     covers = {part.name: part.covers for part in parts}
-    old = _old_garment(parsing, along, category)
+    old = old_garment(parsing, along, category)
     old = filters.grow(old, max(1.0, 0.012 * frame.breadth + 1))
     tops = category in ("upper_body", "dresses")
     if tops:
@@ -197,7 +197,7 @@ def _leg(parsing: np.ndarray, body: Body, along: np.ndarray, side: str, covers: 
     )
 
 
-def _old_garment(parsing: np.ndarray, along: np.ndarray, category: str) -> np.ndarray:
+def old_garment(parsing: np.ndarray, along: np.ndarray, category: str) -> np.ndarray:
     """What a garment of this category takes the place of; of a dress the half that it covers."""
     old = labels.select(parsing, labels.CATEGORIES[category])
     dress = parsing == labels.ID["dress"]

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drawn_labels import body as drawn_body
+from test_fitting import identity, upright
+
+from vto_utils import labels, layout_regions
+from vto_utils.body import Body
+from vto_utils.fitting import SIZE, Placement, Window
+from vto_utils.labels import ID
+from vto_utils.networks import LAYOUT
+
+FACTOR = 4
+
+
+def decided(classes: np.ndarray, category: str = "upper_body"):
+    """Regions of the drawn person for a (128, 96) target layout."""
+    ids, pose = upright(FACTOR)
+    return layout_regions.read(placement(classes), ids, Body.measure(pose, ids), category)
+
+
+def placement(classes: np.ndarray) -> Placement:
+    sure = np.eye(len(LAYOUT), dtype=np.float32)[classes.repeat(2, 0).repeat(2, 1)] * 0.98 + 0.02 / len(LAYOUT)
+    flat = np.zeros((*SIZE, 3), np.float32)
+    return Placement(
+        (128 * FACTOR, 96 * FACTOR), Window(0, 0, 96 * FACTOR, 128 * FACTOR), identity(SIZE), sure, flat, flat[..., 0]
+    )
+
+
+def layout(**boxes: tuple[int, int, int, int]) -> np.ndarray:
+    classes = np.zeros((128, 96), int)
+    for name, (top, bottom, left, right) in boxes.items():
+        classes[top:bottom, left:right] = LAYOUT.index(name.replace("_", "-"))
+    return classes
+
+
+def middle(mask: np.ndarray, top: int, bottom: int, left: int, right: int) -> np.ndarray:
+    return mask[top * FACTOR : bottom * FACTOR, left * FACTOR : right * FACTOR]
+
+
+def test_every_old_place_becomes_what_the_layout_says():
+    """A short, narrow top on one that was longer and wider: skin, trousers and wall appear."""
+    found = decided(layout(garment=(34, 50, 38, 58), torso_skin=(29, 34, 38, 58), lower_garment=(50, 66, 38, 58)))
+    assert middle(found.skin, 30, 33, 40, 56).all()
+    assert middle(found.lower, 52, 64, 40, 56).all()
+    assert middle(found.background, 36, 60, 35, 37).all()
+    assert middle(found.snug, 36, 48, 40, 56).all()
+    for one, other in (("skin", "lower"), ("skin", "background"), ("lower", "background")):
+        assert not (getattr(found, one) & getattr(found, other)).any()
+    assert not (found.skin & ~found.old).any() and not (found.background & ~found.old).any()
+    below = labels.select(drawn_body().repeat(FACTOR, 0).repeat(FACTOR, 1), (ID["pants"],))
+    assert not (found.skin & below).any()
+
+
+def test_bare_arms_stay_in_front_where_the_layout_has_them():
+    arms = dict(right_arm=(32, 70, 26, 34))
+    assert middle(decided(layout(garment=(29, 66, 34, 62), **arms)).front, 34, 68, 27, 33).all()
+    assert not decided(layout(garment=(29, 66, 26, 62))).front.any()  # now in a sleeve
+
+
+def test_shade_grows_towards_the_edge_of_a_limb():
+    shade = decided(layout(garment=(29, 66, 34, 62), right_arm=(32, 70, 22, 34))).shade
+    row = shade[50 * FACTOR, 22 * FACTOR : 34 * FACTOR]
+    assert row[:3].max() > 0.5 and row[-3:].max() > 0.5 and row[len(row) // 2] < 0.1
+    assert not middle(decided(layout(garment=(29, 66, 34, 62))).shade, 32, 70, 22, 33).any()
+
+
+@pytest.mark.parametrize("name", ["left_arm", "torso_skin", "lower_garment", "other"])
+def test_what_is_wide_lies_in_front_and_slivers_do_not(name):
+    unit = 26 * FACTOR
+    size = (128 * FACTOR, 96 * FACTOR)
+    classes = layout(garment=(20, 110, 20, 80))
+    classes[40:52, 30:60] = LAYOUT.index(name.replace("_", "-"))
+    found = layout_regions.in_front(placement(classes), size, unit)
+    assert found.shape == size and found.min() >= 0 and found.max() <= 1
+    assert middle(found, 43, 49, 33, 57).min() == 1
+    assert middle(found, 60, 100, 25, 75).max() == 0
+    column = np.flatnonzero(found[20 * FACTOR : 110 * FACTOR, 45 * FACTOR] > 0.5) + 20 * FACTOR
+    assert abs(column[0] - 40 * FACTOR) <= 2 and abs(column[-1] + 1 - 52 * FACTOR) <= 2  # edges are where they were
+
+    thin = placement(layout(garment=(20, 110, 20, 80)))
+    chances = thin.layout.copy()
+    chances[100, 40:160] = np.eye(len(LAYOUT))[LAYOUT.index(name.replace("_", "-"))]  # one of 256 rows
+    found = layout_regions.in_front(
+        Placement(*[*vars(thin).values()][:3], chances, *[*vars(thin).values()][4:]), size, unit
+    )
+    assert middle(found, 45, 55, 30, 70).max() == 0

@@ -1,0 +1,86 @@
+"""What becomes of every place of the photo, read from the target layout that the networks found.
+
+The counterpart of :func:`vto_utils.regions.decide`, which goes by proportions of the body.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from . import filters, labels
+from .body import Body
+from .fitting import Placement
+from .regions import LOWER, Regions, old_garment
+
+_OTHER, _GARMENT, _LEFT_ARM, _RIGHT_ARM, _TORSO, _LEGS, _LOWER = range(7)  # networks.LAYOUT
+_CREASE = 0.012  # breadths; narrower strips in front of the garment are doubt about its edge
+
+
+def read(placement: Placement, parsing: np.ndarray, body: Body, category: str) -> Regions:
+    """Decide what is under and over the new garment.
+
+    Args:
+        placement: from :meth:`vto_utils.fitting.Fitter.fit`.
+        parsing: uint8 HW CIHP-20 ids of the photo, small.
+        body: measured in pixels of ``parsing``.
+        category: of the garment.
+    """
+    size, unit = parsing.shape, body.frame.breadth
+    chances = placement.at(placement.layout, size)
+    classes = chances.argmax(2)
+    under = np.where(np.arange(chances.shape[2]) == _GARMENT, -1, chances).argmax(2)
+    along, _ = body.frame.coordinates(size)
+    old = old_garment(parsing, along, category)
+    old = filters.grow(old, max(1.0, 0.012 * unit + 1))
+    limbs = (_LEFT_ARM, _RIGHT_ARM, _LEGS)
+    bare = np.isin(under, (*limbs, _TORSO))
+    lower = (under == _LOWER) & old if labels.select(parsing, LOWER).any() else np.zeros(size, bool)
+    head = labels.select(parsing, (labels.ID["hair"], labels.ID["face"]))
+    background = old & (under == _OTHER) & ~filters.grow(head, 2)
+    # Bare limbs that the new garment hides, and does not happen to cover to the last pixel.
+    arms = labels.select(parsing, labels.ARMS)
+    front = arms & np.isin(classes, (_LEFT_ARM, _RIGHT_ARM))
+    nowhere = np.zeros(size, bool)
+    return Regions(
+        old=old,
+        skin=bare & old,
+        background=background,
+        lower=lower,
+        snug=old & (classes == _GARMENT),
+        beyond=nowhere,
+        limb=nowhere,
+        front=front,
+        slit=0.03,
+        shade=_rounding(np.isin(under, limbs)),
+    )
+
+
+def in_front(placement: Placement, size: tuple[int, int], unit: float) -> np.ndarray:
+    """Float32 HW in [0, 1]: where the garment is not seen: arms, skin or what is worn below are, or it ends.
+
+    Args:
+        size: (height, width).
+        unit: the person's breadth in pixels at that size.
+    """
+    scale = min(1.0, 512 / max(size))
+    small = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+    chances = placement.at(placement.layout, small)
+    others = chances[..., [_OTHER, _LEFT_ARM, _RIGHT_ARM, _TORSO, _LEGS, _LOWER]].max(2)
+    lead = others - chances[..., _GARMENT]
+    # Beside the garment's own edge its photo knows better where it ends than the layout does.
+    core = filters.grow(lead > 0, -max(1.0, _CREASE * unit * scale))
+    kept = filters.grow(core, max(1.0, _CREASE * unit * scale) + 1)
+    lead = np.where(kept, lead, np.minimum(lead, -0.2))
+    large = cv2.resize(lead.astype(np.float32), size[::-1], interpolation=cv2.INTER_CUBIC)
+    steep = 3 / scale
+    return np.clip(0.5 + steep * large, 0, 1)
+
+
+def _rounding(limbs: np.ndarray) -> np.ndarray:
+    """Float32 HW in [0, 1]: how far towards the edge of a limb each place lies."""
+    depth = cv2.distanceTransform(limbs.astype(np.uint8), cv2.DIST_L2, 3)
+    if not limbs.any():
+        return depth
+    radius = max(1.0, float(np.percentile(depth[limbs], 95)))
+    return np.where(limbs, np.clip(1 - depth / radius, 0, 1) ** 2, 0).astype(np.float32)

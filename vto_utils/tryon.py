@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from . import agnostic, geometry, painting, regions
+from . import agnostic, fitting
 from .background import BackgroundRemover
-from .body import Body
+from .dressing import Dressed, Dresser, NetworkDresser, Wearer, dress_by_rules
 from .errors import InputError, NoPersonError
 from .garment import CATEGORIES, Garment, GarmentReader
 from .images import fit, load_image
@@ -21,7 +23,6 @@ from .pose import Pose, PoseEstimator, draw_pose
 from .segmentation import PersonSegmenter, Segmentation
 
 WARPS = ("auto", "geometric", "learned")
-_SMALL = 512  # pixels on the longer side at which regions are decided
 _NOBODY = (
     "no upright person can be told from the background; use a photo of one person from the head to the "
     "hips, standing or sitting, in good light and before a calm background."
@@ -83,10 +84,15 @@ class TryOn:
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``, for the networks that can use it.
-        warp: ``geometric`` needs no weights; ``learned`` uses a trained checkpoint; ``auto`` takes the
+        warp: ``geometric`` needs no weights; ``learned`` uses trained networks; ``auto`` takes the
             learned one where trained weights are at hand and says which was taken.
         seed: of the grain that is added to filled areas; the same seed gives the same picture.
         segmentation: backend of :class:`vto_utils.segmentation.PersonSegmenter`.
+        weights: folder of a checkpoint (:mod:`vto_utils.checkpoints`) for the learned warp; the one that comes
+            with the package when not given.
+
+    Raises:
+        InputError: a name is unknown, or the checkpoint is missing or damaged.
 
     Example:
         >>> tryon = TryOn()
@@ -94,19 +100,18 @@ class TryOn:
         >>> result.image.save("result.png")
     """
 
-    def __init__(self, device: str = "auto", warp: str = "auto", seed: int = 0, segmentation: str = "auto") -> None:
+    def __init__(
+        self,
+        device: str = "auto",
+        warp: str = "auto",
+        seed: int = 0,
+        segmentation: str = "auto",
+        weights: str | os.PathLike | None = None,
+    ) -> None:
         if warp not in WARPS:
             raise InputError(f"Unknown warp '{warp}': use one of {', '.join(WARPS)}.")
-        if warp == "learned":
-            raise InputError(
-                "The learned warp has no trained weights in this version: use the geometric warp (--warp geometric)."
-            )
         self.seed = seed
-        self.warp = "geometric"
-        self.warp_reason = (
-            "The geometric warp was asked for." if warp == "geometric"
-            else "The geometric warp is used: there are no trained weights for the networks yet."
-        )  # fmt: skip
+        self.warp, self.warp_reason, self._dress = _dresser(warp, weights, device)
         self.remover = BackgroundRemover()
         self.segmenter = (
             PersonSegmenter(segmentation, device) if segmentation != "auto" else self._auto_segmenter(device)
@@ -213,35 +218,37 @@ class TryOn:
         return self._paint(person, garment, stages)
 
     def _paint(self, person: Person, garment: Garment, stages: bool) -> TryOnResult:
-        height, width = person.parsing.shape
-        allowed = agnostic.agnostic_mask(person.parsing, person.pose, garment.category)
         if garment.category == "lower_body" and not person.pose.visible("right_hip", "left_hip"):
             raise NoPersonError(
                 f"{person.name}: the hips are not visible, so trousers or a skirt cannot be put on; "
                 "use a photo that shows the person from the head to the knees or below."
             )
-        photo = np.asarray(person.image, np.float32)
-
-        scale = min(1.0, _SMALL / max(height, width))
-        small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        small = cv2.resize(person.parsing, small_size, interpolation=cv2.INTER_NEAREST)
-        small_pose = person.pose.scaled(small_size[0] / width, small_size[1] / height)
-        small_body = Body.measure(small_pose, small)
-        body = small_body.scaled(width / small_size[0])
-        parts = geometry.plan(garment, body)
-        layers = [painting.Layer(part.name, *geometry.render(part, garment, (height, width))) for part in parts]
-        thumbnail = cv2.resize(np.asarray(person.image), small_size, interpolation=cv2.INTER_AREA)
-        places = regions.decide(small, thumbnail, small_body, parts, garment.category)
-        rng = np.random.default_rng(self.seed)
-        bare, skin = painting.undress(photo, person.parsing, person.mask, body, places, allowed, rng)
-        result, cover = painting.compose(photo, bare, skin, layers, places, person.parsing, body, allowed)
-        image = Image.fromarray(result)
-        pictures = _stages(person, garment, allowed, layers, bare, image) if stages else {}
+        wearer = Wearer(np.asarray(person.image), person.mask, person.pose, person.parsing)
+        dressed = self._dress(wearer, garment, np.random.default_rng(self.seed))
+        image = Image.fromarray(dressed.image)
+        pictures = _stages(person, garment, dressed, image) if stages else {}
         notes = (*person.notes, *garment.notes, self.warp_reason)
         return TryOnResult(
-            image, garment.category, person, garment, allowed.astype(np.uint8) * 255,
-            np.round(cover * 255).astype(np.uint8), pictures, notes,
+            image, garment.category, person, garment, dressed.allowed.astype(np.uint8) * 255,
+            np.round(dressed.cover * 255).astype(np.uint8), pictures, notes,
         )  # fmt: skip
+
+
+def _dresser(warp: str, weights: str | os.PathLike | None, device: str) -> tuple[str, str, Dresser]:
+    """The warp that is taken, why, and what carries it out."""
+    folder = fitting.WEIGHTS if weights is None else Path(weights).expanduser()
+    if warp == "geometric":
+        return "geometric", "The geometric warp was asked for.", dress_by_rules
+    if warp == "auto" and weights is None and not folder.is_dir():
+        reason = "The geometric warp is used: there are no trained weights for the networks yet."
+        return "geometric", reason, dress_by_rules
+    if weights is None and not folder.is_dir():
+        raise InputError(
+            "The learned warp has no trained weights in this version: use the geometric warp (--warp geometric), "
+            "or name a folder of weights that `python -m vto_utils train` made."
+        )
+    reason = "The learned warp was asked for." if warp == "learned" else "The learned warp is used."
+    return "learned", reason, NetworkDresser(fitting.Fitter(folder, device))
 
 
 def _name(image: Any, fallback: str) -> str:
@@ -294,20 +301,9 @@ def _check_torso(pose: Pose, mask: np.ndarray) -> None:
         raise NoPersonError(_NOBODY)
 
 
-def _stages(
-    person: Person,
-    garment: Garment,
-    allowed: np.ndarray,
-    layers: list[painting.Layer],
-    bare: np.ndarray,
-    result: Image.Image,
-) -> dict[str, Image.Image]:
+def _stages(person: Person, garment: Garment, dressed: Dressed, result: Image.Image) -> dict[str, Image.Image]:
     photo = np.asarray(person.image)
     cut = np.where(person.mask[..., None] > 127, photo, 255).astype(np.uint8)
-    warped = np.full(photo.shape, 255, np.float32)
-    for layer in layers:
-        a = layer.alpha[..., None]
-        warped = warped * (1 - a) + layer.colours * a
     parsing = np.asarray(to_palette_image(person.parsing).convert("RGB"), np.float32)
     overlay = (0.45 * photo + 0.55 * parsing).astype(np.uint8)
     return {
@@ -315,11 +311,11 @@ def _stages(
         "person cut out": Image.fromarray(cut),
         "pose": draw_pose(person.pose, photo.shape[:2], person.image),
         "parsing": Image.fromarray(overlay),
-        "agnostic": agnostic.agnostic_image(person.image, allowed),
+        "agnostic": agnostic.agnostic_image(person.image, dressed.allowed),
         "garment": garment.image,
         "landmarks": _draw_landmarks(garment),
-        "warped garment": Image.fromarray(np.clip(warped, 0, 255).astype(np.uint8)),
-        "old garment off": Image.fromarray(np.clip(bare, 0, 255).astype(np.uint8)),
+        "warped garment": Image.fromarray(np.clip(dressed.warped, 0, 255).astype(np.uint8)),
+        "old garment off": Image.fromarray(np.clip(dressed.bare, 0, 255).astype(np.uint8)),
         "result": result,
     }
 

@@ -1,0 +1,134 @@
+"""Taking the old garment off a photo and painting the new one on: by rules, or by trained networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from . import agnostic, geometry, labels, layout_regions, painting, regions
+from .body import Body
+from .fitting import drape
+from .garment import Garment
+from .pose import Pose
+
+if TYPE_CHECKING:
+    from .fitting import Fitter
+
+_SMALL = 512  # pixels on the longer side at which regions are decided
+_BELOW = (labels.ID["pants"], labels.ID["skirt"], *labels.LEGS)  # what a top may hang over
+
+
+@dataclass(frozen=True)
+class Wearer:
+    """A person's photo and what was found in it.
+
+    Attributes:
+        photo: (H, W, 3) uint8 RGB.
+        mask: (H, W) uint8 person mask, 255 = person.
+        pose: key points in pixels of the photo.
+        parsing: (H, W) uint8 CIHP-20 ids.
+    """
+
+    photo: np.ndarray
+    mask: np.ndarray
+    pose: Pose
+    parsing: np.ndarray
+
+
+@dataclass(frozen=True)
+class Dressed:
+    """A painted try-on. All pictures have the photo's size.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        allowed: (H, W) bool, outside it ``image`` equals the photo.
+        cover: (H, W) float32 in [0, 1], the garment where it is seen.
+        bare: (H, W, 3) float32, the old garment taken off.
+        warped: (H, W, 3) float32, the whole warped garment on white.
+    """
+
+    image: np.ndarray
+    allowed: np.ndarray
+    cover: np.ndarray
+    bare: np.ndarray
+    warped: np.ndarray
+
+
+#: Dresses a wearer in a garment; the generator makes the grain of filled areas.
+Dresser = Callable[[Wearer, Garment, np.random.Generator], Dressed]
+
+
+def dress_by_rules(wearer: Wearer, garment: Garment, rng: np.random.Generator) -> Dressed:
+    """The geometric try-on: places on the garment's outline go to places on the body.
+
+    Raises:
+        NoPersonError: the shoulders are not visible.
+    """
+    allowed = agnostic.agnostic_mask(wearer.parsing, wearer.pose, garment.category)
+    small, thumbnail, small_body = _small(wearer)
+    body = small_body.scaled(wearer.parsing.shape[1] / small.shape[1])
+    parts = geometry.plan(garment, body)
+    layers = [painting.Layer(part.name, *geometry.render(part, garment, wearer.parsing.shape)) for part in parts]
+    places = regions.decide(small, thumbnail, small_body, parts, garment.category)
+    return _painted(wearer, layers, places, body, allowed, rng)
+
+
+class NetworkDresser:
+    """The learned try-on: the networks say where the garment goes and what is in front of it.
+
+    Args:
+        fitter: the networks.
+    """
+
+    def __init__(self, fitter: Fitter) -> None:
+        self.fitter = fitter
+
+    def __call__(self, wearer: Wearer, garment: Garment, rng: np.random.Generator) -> Dressed:
+        """Dress a wearer.
+
+        Raises:
+            NoPersonError: the shoulders are not visible.
+        """
+        size = wearer.parsing.shape
+        allowed = agnostic.agnostic_mask(wearer.parsing, wearer.pose, garment.category)
+        if garment.category == "upper_body":  # it may be longer than the old one
+            allowed |= labels.select(wearer.parsing, _BELOW)
+        placement = self.fitter.fit(wearer.photo, wearer.parsing, wearer.pose, garment)
+        small, _, small_body = _small(wearer)
+        body = small_body.scaled(size[1] / small.shape[1])
+        places = layout_regions.read(placement, small, small_body, garment.category)
+        colours, alpha = drape(placement, garment, size)
+        seen = alpha * (1 - layout_regions.in_front(placement, size, body.frame.breadth))
+        return _painted(wearer, [painting.Layer("body", colours, seen)], places, body, allowed, rng)
+
+
+def _small(wearer: Wearer) -> tuple[np.ndarray, np.ndarray, Body]:
+    """Labels, photo and body at the size at which regions are decided."""
+    height, width = wearer.parsing.shape
+    scale = min(1.0, _SMALL / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(wearer.parsing, size, interpolation=cv2.INTER_NEAREST)
+    pose = wearer.pose.scaled(size[0] / width, size[1] / height)
+    return small, cv2.resize(wearer.photo, size, interpolation=cv2.INTER_AREA), Body.measure(pose, small)
+
+
+def _painted(
+    wearer: Wearer,
+    layers: list[painting.Layer],
+    places: regions.Regions,
+    body: Body,
+    allowed: np.ndarray,
+    rng: np.random.Generator,
+) -> Dressed:
+    photo = wearer.photo.astype(np.float32)
+    bare, skin = painting.undress(photo, wearer.parsing, wearer.mask, body, places, allowed, rng)
+    image, cover = painting.compose(photo, bare, skin, layers, places, wearer.parsing, body, allowed)
+    warped = np.full(photo.shape, 255, np.float32)
+    for layer in layers:
+        a = layer.alpha[..., None]
+        warped = warped * (1 - a) + layer.colours * a
+    return Dressed(image, allowed, cover, bare, warped)

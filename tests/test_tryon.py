@@ -197,6 +197,33 @@ def test_paths_bytes_arrays_and_images_give_the_same(tmp_path: Path) -> None:
     assert np.array_equal(files.garment.mask, garment("tshirt_print").mask)
 
 
+# Several garments -----------------------------------------------------------------------------------------
+
+
+def test_an_outfit_wears_both_garments() -> None:
+    """The top is given first and put on last; what neither garment may change is the photo."""
+    results = tryon().outfit(person("person_1"), [garment("tshirt_print"), garment("trousers")])
+    assert [result.category for result in results] == ["lower_body", "upper_body"]
+    before, after = pixels(person("person_1").image), pixels(results[-1].image)
+    outside = results[-1].agnostic_mask == 0
+    assert np.array_equal(after[outside], before[outside])
+    for result in results:
+        seen = result.garment_mask > 127
+        assert seen.sum() > 2000 and not (seen & outside).any()
+    legs = (results[0].garment_mask > 127) & (results[-1].garment_mask == 0)
+    colour = np.median(np.asarray(garment("trousers").image)[garment("trousers").mask > 127], axis=0)
+    assert np.abs(np.median(after[legs], axis=0) - colour).max() < 60
+
+
+def test_garments_that_exclude_each_other_are_refused() -> None:
+    with pytest.raises(InputError, match="at least one garment"):
+        tryon().outfit(person("person_1"), [])
+    with pytest.raises(InputError, match="cannot be worn together"):
+        tryon().outfit(person("person_1"), [garment("tshirt_print"), garment("tank_top")])
+    with pytest.raises(InputError, match="cannot be worn together"):
+        tryon().outfit(person("person_1"), [dress().photo(), garment("trousers")])
+
+
 # Notes and stages -----------------------------------------------------------------------------------------
 
 

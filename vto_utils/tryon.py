@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,43 @@ class TryOn:
         if isinstance(cloth, Garment) and category not in ("auto", cloth.category):
             garment = self.prepare_garment(cloth.image, category)
         return self._paint(person, garment, stages)
+
+    def outfit(
+        self, person: Any, cloths: Sequence[Any], size: tuple[int, int] | None = None, stages: bool = False
+    ) -> list[TryOnResult]:
+        """Put several garments on one person, trousers or a skirt before the top that hangs over them.
+
+        Args:
+            person: as for a call.
+            cloths: photos or what :meth:`prepare_garment` gave; at most one for the upper and one for the lower body.
+            size, stages: as for a call.
+
+        Returns:
+            One result for each garment in the order in which they were put on. The last one's picture wears all, and
+            its agnostic mask tells where any of them may have changed the photo.
+
+        Raises:
+            InputError: no garment; two for the same part of the body, which a dress covers wholly.
+            NoPersonError: as for a call.
+        """
+        garments = [cloth if isinstance(cloth, Garment) else self.prepare_garment(cloth) for cloth in cloths]
+        names = [garment.category for garment in garments]
+        if not garments:
+            raise InputError("An outfit needs at least one garment: give a photo of one.")
+        if len(set(names)) < len(names) or (len(names) > 1 and "dresses" in names):
+            raise InputError(
+                f"These garments cannot be worn together ({', '.join(names)}): "
+                "give one for the upper and one for the lower body, or a dress alone."
+            )
+        results: list[TryOnResult] = []
+        for garment in sorted(garments, key=lambda one: one.category == "upper_body"):
+            worn = person if not results else self.prepare_person(results[-1].image, results[0].person.name)
+            result = self(worn, garment, size=size, stages=stages)
+            if results:
+                mask = np.maximum(results[-1].agnostic_mask, result.agnostic_mask)
+                result = replace(result, agnostic_mask=mask)
+            results.append(result)
+        return results
 
     def _paint(self, person: Person, garment: Garment, stages: bool) -> TryOnResult:
         if garment.category == "lower_body" and not person.pose.visible("right_hip", "left_hip"):

@@ -213,13 +213,16 @@ def test_layer_covers_and_keeps_its_hue() -> None:
     assert beside.any() and np.array_equal(result[beside], photo[beside])
 
 
-def test_layer_ends_softly_inside_the_region() -> None:
+def test_layer_ends_softly_on_the_wall_and_at_once_on_the_person() -> None:
+    """Between the garment and a hand in front of it nothing else may shine through."""
     mask = np.zeros(SIZE, bool)
-    mask[200:400, 100:300] = True
+    mask[200:400, 20:300] = True
+    assert not person("person_1").parsing[300, 10:35].any() and person("person_1").parsing[195:205, 180].all()
     result, cover, photo = composed([plain_layer((0, 0, 384, 512))], no_regions(), mask)
     assert not cover[~mask].any() and np.array_equal(result[~mask], photo[~mask])
-    row = cover[300, 95:115]
+    row = cover[300, 15:35]
     assert (np.diff(row) >= -1e-6).all() and row[-1] > 0.99 and ((row > 0.1) & (row < 0.9)).any()
+    assert cover[199, 180] == 0 and cover[200, 180] > 0.99
 
 
 def test_later_layers_lie_on_earlier_ones() -> None:

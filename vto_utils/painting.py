@@ -157,6 +157,8 @@ def compose(
     limb = _enlarge(regions.limb, size)
     # What may be painted ends softly inside the region, never outside it.
     edge = filters.feather(filters.grow(allowed, -1), 1.2) * allowed
+    # Against a hand or another garment it ends at once: in a soft edge the wall behind would shine between both.
+    edge = np.where(filters.grow((parsing > 0) & ~allowed, 3), allowed, edge).astype(np.float32)
     colours, cover = np.zeros_like(photo), np.zeros(size, np.float32)
     shading = _shading(layers, parsing, body, size)
     for layer in layers:

@@ -151,17 +151,18 @@ class Fitter:
     Args:
         weights: folder of a checkpoint.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        refine: steps by which each warp is fitted to its layout (:mod:`vto_utils.refinement`); 0 for none.
 
     Raises:
         InputError: there is no checkpoint, or it is built for other inputs.
     """
 
-    def __init__(self, weights: str | os.PathLike = WEIGHTS, device: str = "auto") -> None:
+    def __init__(self, weights: str | os.PathLike = WEIGHTS, device: str = "auto", refine: int = 0) -> None:
         from .checkpoints import load_checkpoint
         from .networks.inputs import GARMENT_CHANNELS, PERSON_CHANNELS
         from .runtime import pick_device
 
-        self.device = pick_device(device).value
+        self.device, self.refine = pick_device(device).value, refine
         loaded = load_checkpoint(weights)
         self.gmm: GMM = loaded.gmm.to(self.device)
         self.tom: TryOnSynthesizer = loaded.tom.to(self.device)
@@ -187,6 +188,7 @@ class Fitter:
         import torch
 
         from .networks import garment_input, person_layout, synthesizer_inputs
+        from .refinement import RefinementConfig, refine
 
         window = Window.around(parsing > 0)
         points = window.points(pose.keypoints, SIZE)
@@ -199,15 +201,15 @@ class Fitter:
         def picture(array: np.ndarray) -> torch.Tensor:
             return tensor(array.transpose(2, 0, 1)).float() / 127.5 - 1
 
-        with torch.inference_mode():
+        with torch.no_grad():
             mask, keypoints = tensor(hidden[None]).float(), tensor(points)
             category = torch.tensor([CATEGORIES.index(garment.category)], device=self.device)
             cloth = cv2.resize(np.asarray(garment.image), SIZE[::-1], interpolation=cv2.INTER_AREA)
             cloth_mask = cv2.resize(garment.mask, SIZE[::-1], interpolation=cv2.INTER_AREA)
-            found = self.gmm.warp(
-                person_layout(tensor(labels), mask, keypoints, category),
-                garment_input(picture(cloth), tensor(cloth_mask[None]).float() / 255),
-            )
+            worn = garment_input(picture(cloth), tensor(cloth_mask[None]).float() / 255)
+            found = self.gmm.warp(person_layout(tensor(labels), mask, keypoints, category), worn)
+            if self.refine:
+                found = refine(found, worn, RefinementConfig(steps=self.refine))
             person = picture(window.cut(photo, SIZE, outside=127))
             made = self.tom.synthesize(**synthesizer_inputs(person, mask, keypoints, found))
 

@@ -1,33 +1,127 @@
-"""What the runs that train one network have in common: a folder that a killed run goes on from."""
+"""What the runs that train one network have in common: a folder that a killed run goes on from.
+
+log.jsonl      one line a step
+checkpoints/   the last three: weights, their running mean, optimiser, step
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
+from torch.utils.data import DataLoader
 
 from .errors import InputError
 from .files import atomic_path
 from .runtime import reuse_memory
 
+_KEEP = 3  # checkpoints
+
 
 class ResumableRun:
-    """The part of a trainer that finds its way back. A trainer has ``config`` (a dataclass), ``folder``, ``net``,
-    ``average``, ``optimizer`` and ``step``, and saves them as ``checkpoints/NUMBER.pt``.
+    """A training run of one network in a folder. A trainer sets the attributes, and says how to learn and to ship.
+
+    Killed at any moment and started again it goes on from its last checkpoint. It sees the same pictures as an
+    unbroken run if those of the stream follow from their numbers alone.
+
+    Attributes:
+        stream: gives pictures by number, 0 to ``config.steps * config.batch``.
+        config: dataclass that JSON can hold, with ``batch`` and ``steps``.
+        folder: of the run.
+        net: what learns.
+        average: the running mean of its weights.
+        optimizer: of its weights.
+        step: steps that are done.
     """
 
+    stream: Any
     config: Any
     folder: Path
     net: torch.nn.Module
     average: torch.nn.Module
     optimizer: torch.optim.Optimizer
     step: int
+
+    def learn(self, batch: Any) -> float:
+        """Do one step on a batch of the stream's pictures, count it, and return the loss before it."""
+        raise NotImplementedError
+
+    def ship(self) -> None:
+        """Write the weights that a user gets into the folder."""
+        raise NotImplementedError
+
+    def fit(
+        self,
+        minutes: float = math.inf,
+        save_every: float = 3.0,
+        workers: int = 0,
+        callbacks: Iterable[Callable[[Any, float], None]] = (),
+    ) -> list[float]:
+        """Train until the last step, or for so many minutes; then, and in between, save.
+
+        Args:
+            minutes: after which to stop.
+            save_every: minutes between checkpoints.
+            workers: processes that make pictures; 0 makes them here.
+            callbacks: told the trainer and the loss after every step.
+
+        Returns:
+            The losses of the steps done now.
+        """
+        reuse_memory()
+        callbacks, losses = list(callbacks), []
+        started = saved = time.monotonic()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
+            for batch in self.batches(workers):
+                losses.append(self.learn(batch))
+                line = {"step": self.step, "loss": round(losses[-1], 5), "time": round(time.time(), 1)}
+                log.write(json.dumps(line) + "\n")
+                log.flush()
+                for callback in callbacks:
+                    callback(self, losses[-1])
+                if time.monotonic() - saved > 60 * save_every:
+                    self.save()
+                    saved = time.monotonic()
+                if time.monotonic() - started > 60 * minutes:
+                    break
+        self.save()
+        return losses
+
+    def batches(self, workers: int = 0) -> Iterator[Any]:
+        """The batches from the present step to the last."""
+        first, last = self.step * self.config.batch, self.config.steps * self.config.batch
+        if first >= last:
+            return iter(())
+        loader = DataLoader(
+            self.stream, self.config.batch, sampler=range(first, last), num_workers=workers,
+            prefetch_factor=4 if workers else None, worker_init_fn=single_thread if workers else None,
+        )  # fmt: skip
+        return iter(loader)
+
+    def save(self) -> Path:
+        """Write a checkpoint and the weights to ship; all but the last three checkpoints go."""
+        state = {
+            "step": self.step,
+            "config": json.dumps(dataclasses.asdict(self.config)),
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        path = self.folder / "checkpoints" / f"{self.step:07d}.pt"
+        with atomic_path(path) as temporary:
+            torch.save(state, temporary)
+        for old in self.checkpoints()[:-_KEEP]:
+            old.unlink(missing_ok=True)
+        self.ship()
+        return path
 
     def resume(self) -> bool:
         """Go on from the last checkpoint of the folder; False where there is none.

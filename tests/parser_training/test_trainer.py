@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,11 +87,15 @@ def test_other_settings_do_not_resume(tmp_path):
 
 
 def test_rate_rises_and_falls(tmp_path):
-    config = ParserTrainConfig(steps=100, warm_up=0.1, learning_rate=2.0, imagenet=False, network=NETWORK)
-    trainer = ParserTrainer(Squares(), config, tmp_path, "cpu")
-    rates = [trainer.rate(n) for n in range(101)]
-    assert np.argmax(rates) in (9, 10) and max(rates) == 2.0
-    assert rates[0] == pytest.approx(0.2) and rates[55] == pytest.approx(1.0) and rates[100] == pytest.approx(0)
+    config = replace(CONFIG, steps=13, warm_up=0.25, learning_rate=0.002)
+    trainer, rates = ParserTrainer(Squares(), config, tmp_path, "cpu"), []
+    trainer.fit(callbacks=[lambda t, _: rates.append([group["lr"] for group in t.optimizer.param_groups])])
+    rates = np.array(rates)
+    assert rates[:, 2:] == pytest.approx(rates[:, :2] / config.encoder_rate)
+    highest = rates[:, -1]
+    assert highest.argmax() == 3 and highest[3] == 0.002  # a quarter of the steps
+    assert highest[:4] == pytest.approx([0.0005, 0.001, 0.0015, 0.002])
+    assert (np.diff(highest[3:]) < 0).all() and highest[-1] == 0
 
 
 def test_a_run_begins_from_the_weights_of_another(tmp_path):

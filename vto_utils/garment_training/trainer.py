@@ -14,8 +14,6 @@ import dataclasses
 import json
 import math
 import os
-import time
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,15 +21,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from .. import assets
 from ..errors import InputError
 from ..files import atomic_path
 from ..networks.garment import GarmentAnswer, GarmentConfig, GarmentNet, category_logits, save_garment_net
 from ..networks.layers import resize
-from ..resumable import ResumableRun, single_thread
-from ..runtime import pick_device, reuse_memory
+from ..resumable import ResumableRun
+from ..runtime import pick_device
 from ..training.schedule import rate_factor, running_mean
 
 _KEEP = 3  # checkpoints
@@ -152,49 +149,6 @@ class GarmentTrainer(ResumableRun):
         self.average.update_parameters(self.net)
         self.step += 1
         return value
-
-    def fit(
-        self,
-        minutes: float = math.inf,
-        save_every: float = 3.0,
-        workers: int = 0,
-        callbacks: Iterable[Callable[[GarmentTrainer, float], None]] = (),
-    ) -> list[float]:
-        """Train until the last step, or for so many minutes; then, and in between, save.
-
-        Args:
-            minutes: after which to stop.
-            save_every: minutes between checkpoints.
-            workers: processes that make pictures; 0 makes them here.
-            callbacks: told the trainer and the loss after every step.
-
-        Returns:
-            The losses of the steps done now.
-        """
-        reuse_memory()
-        callbacks, losses = list(callbacks), []
-        started = saved = time.monotonic()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        first, last = self.step * self.config.batch, self.config.steps * self.config.batch
-        loader = DataLoader(
-            self.stream, self.config.batch, sampler=range(first, last), num_workers=workers,
-            prefetch_factor=4 if workers else None, worker_init_fn=single_thread if workers else None,
-        )  # fmt: skip
-        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
-            for batch in loader if first < last else ():
-                losses.append(self.learn(batch))
-                line = {"step": self.step, "loss": round(losses[-1], 5), "time": round(time.time(), 1)}
-                log.write(json.dumps(line) + "\n")
-                log.flush()
-                for callback in callbacks:
-                    callback(self, losses[-1])
-                if time.monotonic() - saved > 60 * save_every:
-                    self.save()
-                    saved = time.monotonic()
-                if time.monotonic() - started > 60 * minutes:
-                    break
-        self.save()
-        return losses
 
     def save(self) -> Path:
         """Write a checkpoint and the weights to ship; all but the last three checkpoints go."""

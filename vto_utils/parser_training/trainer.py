@@ -1,4 +1,4 @@
-"""A training run of the human parser in a folder.
+"""A training run of the human parser in a folder (:mod:`vto_utils.resumable`).
 
 Killed at any moment and started again it goes on from its last checkpoint and sees the same pictures as an
 unbroken run: a picture follows from the seed and its place in the row alone.
@@ -11,11 +11,9 @@ unbroken run: a picture follows from the seed and its place in the row alone.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,18 +21,15 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
 
 from .. import assets
 from ..errors import InputError
-from ..files import atomic_path
 from ..networks.parser import ParserConfig, ParserNet
 from ..parsing.network import load_parser, save_parser
-from ..resumable import ResumableRun, single_thread
-from ..runtime import pick_device, reuse_memory
+from ..resumable import ResumableRun
+from ..runtime import pick_device
+from ..training.schedule import rate_factor
 from .losses import parser_loss
-
-_KEEP = 3  # checkpoints
 
 
 @dataclass(frozen=True)
@@ -123,92 +118,26 @@ class ParserTrainer(ResumableRun):
             raise InputError(f"{path} holds a parser of another shape: give its shape in the settings.")
         self.net.load_state_dict(earlier.state_dict())
 
-    def rate(self, step: int) -> float:
-        """Learning rate of a step, 0 the first: up in a line, down along a cosine."""
+    def learn(self, batch: Sequence[Tensor]) -> float:
+        """One step on a batch of inputs and classes; the loss before it."""
+        x, classes = batch
         config = self.config
-        rise = max(1, round(config.warm_up * config.steps))
-        if step < rise:
-            return config.learning_rate * (step + 1) / rise
-        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, config.steps - rise)))
-
-    def learn(self, x: Tensor, classes: Tensor) -> float:
-        """One step on a batch; the loss before it."""
-        rate = self.rate(self.step)
+        rate = config.learning_rate * rate_factor(self.step, config.steps, config.warm_up, 0.0)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        x = x.to(self.device, memory_format=torch.channels_last)[:, : 3 + self.config.network.extra_channels]
-        loss = parser_loss(self.net(x), classes.to(self.device).long(), self.config.dice)
+        x = x.to(self.device, memory_format=torch.channels_last)[:, : 3 + config.network.extra_channels]
+        loss = parser_loss(self.net(x), classes.to(self.device).long(), config.dice)
         value = loss.item()
         if not math.isfinite(value):
             raise InputError(f"The loss is {value} at step {self.step + 1}: lower the learning rate.")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), config.clip)
         self.optimizer.step()
         self.average.update_parameters(self.net)
         self.step += 1
         return value
 
-    def batches(self, workers: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches from the present step to the last."""
-        first, last = self.step * self.config.batch, self.config.steps * self.config.batch
-        loader = DataLoader(
-            self.stream, self.config.batch, sampler=range(first, last), num_workers=workers,
-            prefetch_factor=4 if workers else None, worker_init_fn=single_thread if workers else None,
-        )  # fmt: skip
-        return iter(loader)
-
-    def fit(
-        self,
-        minutes: float = math.inf,
-        save_every: float = 3.0,
-        workers: int = 0,
-        callbacks: Iterable[Callable[[ParserTrainer, float], None]] = (),
-    ) -> list[float]:
-        """Train until the last step, or for so many minutes; then, and in between, save.
-
-        Args:
-            minutes: after which to stop.
-            save_every: minutes between checkpoints.
-            workers: processes that make pictures; 0 makes them here.
-            callbacks: told the trainer and the loss after every step.
-
-        Returns:
-            The losses of the steps done now.
-        """
-        reuse_memory()
-        callbacks, losses, started = list(callbacks), [], time.monotonic()
-        saved = started
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
-            for x, classes in self.batches(workers) if self.step < self.config.steps else ():
-                losses.append(self.learn(x, classes))
-                line = {"step": self.step, "loss": round(losses[-1], 5), "time": round(time.time(), 1)}
-                log.write(json.dumps(line) + "\n")
-                log.flush()
-                for callback in callbacks:
-                    callback(self, losses[-1])
-                if time.monotonic() - saved > 60 * save_every:
-                    self.save()
-                    saved = time.monotonic()
-                if time.monotonic() - started > 60 * minutes:
-                    break
-        self.save()
-        return losses
-
-    def save(self) -> Path:
-        """Write a checkpoint and the weights to ship; all but the last three checkpoints go."""
-        state = {
-            "step": self.step,
-            "config": json.dumps(dataclasses.asdict(self.config)),
-            "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        path = self.folder / "checkpoints" / f"{self.step:07d}.pt"
-        with atomic_path(path) as temporary:
-            torch.save(state, temporary)
-        for old in self.checkpoints()[:-_KEEP]:
-            old.unlink(missing_ok=True)
+    def ship(self) -> None:
+        """Write the running mean of the weights as ``parser.safetensors``."""
         save_parser(self.folder / "parser.safetensors", self.average.module, self.config.size)
-        return path

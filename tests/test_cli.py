@@ -15,7 +15,7 @@ from PIL import Image
 
 import vto_utils
 from vto_utils import __main__ as cli
-from vto_utils import assets, garment, runtime, tryon
+from vto_utils import assets, garment, option_types, runtime, tryon
 from vto_utils.__main__ import main
 from vto_utils.errors import InputError
 from vto_utils.images import load_image
@@ -92,7 +92,7 @@ def test_help_loads_nothing_heavy():
 def test_choices_are_those_of_the_modules():
     assert set(cli.CATEGORIES) == {*garment.CATEGORIES, "auto"}
     assert set(cli.WARPS) == set(tryon.WARPS)
-    assert set(cli.DEVICES) == set(runtime.DEVICES)
+    assert set(option_types.DEVICES) == set(runtime.DEVICES)
 
 
 def test_version(capsys):

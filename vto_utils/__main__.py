@@ -19,13 +19,13 @@ from typing import IO, Any, NoReturn
 
 from . import __version__
 from .errors import InputError, OutputError, VTOError
+from .option_types import add_device, one_of, seed, size
 
 PROG = "python -m vto_utils"
 
 # Written out here so that --help needs no other module; a test compares them with the modules' own.
 CATEGORIES = ("upper_body", "lower_body", "dresses", "auto")
 WARPS = ("auto", "geometric", "learned")
-DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _SHEET_COLUMNS = 5
 _SHEET_CELL = (400, 300)  # (height, width) in pixels: the 3:4 of most portraits
@@ -81,37 +81,6 @@ examples:
   {PROG} assets --fetch                            get what a try-on needs, once, while there is a network
   {PROG} assets --fetch maskrcnn-torchvision       get an optional one"""
 
-_BENCH = """\
-Measure time and peak memory on this machine, stage by stage, in a fresh process, so that the cold figures
-are cold. Without a name: tryon, a 768 x 1024 photo; synth: samples of the synthetic data set per second.
-Other programs running meanwhile make figures worse."""
-
-_BENCH_EXAMPLES = f"""\
-examples:
-  {PROG} bench
-  {PROG} bench tryon --json bench.json
-  {PROG} bench synth --workers 1 --count 10"""
-
-_TRAIN_PARSER = """\
-Train the network that labels the pixels of a person, on Clothing Co-Parsing, on synthetic data, or on both.
-Stop it whenever you like: started again with --resume it goes on from its last checkpoint, as if it had
-never stopped. At the end it is measured on 100 photos it was not trained on."""
-
-_TRAIN_PARSER_EXAMPLES = f"""\
-examples:
-  {PROG} train-parser --ccp ccp/ --synth synthetic/ --out run/ --minutes 60
-  {PROG} train-parser --ccp ccp/ --synth synthetic/ --out run/ --resume
-  {PROG} train-parser --ccp ccp/ --out large/ --start run/parser.safetensors --size 512x384"""
-
-_EVALUATE_PARSER = """\
-Measure the network that labels the pixels of a person on the 100 photos of Clothing Co-Parsing that are never
-trained on: intersection over union of every class, and their means."""
-
-_EVALUATE_PARSER_EXAMPLES = f"""\
-examples:
-  {PROG} evaluate-parser --ccp ccp/
-  {PROG} evaluate-parser --ccp ccp/ --weights run/parser.safetensors --cache run/ccp/ --rules --json figures.json"""
-
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str, **options: Any) -> None:
@@ -135,6 +104,14 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
+    from .bench import command as bench  # names and texts only
+    from .evaluation import command as evaluation
+    from .garment_training import command as garment_training
+    from .parser_training import command as parser_training
+    from .parser_training import evaluation_command as parser_evaluation
+    from .synth import command as synth
+    from .training import command as training
+
     parser = _Parser(prog=PROG, description=_DESCRIPTION, epilog=_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"vto_utils {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
@@ -149,26 +126,23 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", metavar="FILE", required=True, help="the result, written as its ending says: .png .jpg .webp"
     )
     tryon.add_argument(
-        "--category", type=_one_of(CATEGORIES), default="auto", metavar="|".join(CATEGORIES),
+        "--category", type=one_of(CATEGORIES), default="auto", metavar="|".join(CATEGORIES),
         help="what the garment is; auto goes by its outline (default: auto)",
     )  # fmt: skip
     tryon.add_argument(
-        "--warp", type=_one_of(WARPS), default="auto", metavar="|".join(WARPS),
+        "--warp", type=one_of(WARPS), default="auto", metavar="|".join(WARPS),
         help="how the garment is bent to the body: geometric needs no trained weights, learned "
         "does, auto takes the best there is and says which (default: auto)",
     )  # fmt: skip
     tryon.add_argument(
-        "--size", type=_size, metavar="HxW",
+        "--size", type=size, metavar="HxW",
         help="height x width of the result in pixels, as 512x384; the photo is fitted in, with white around "
         "(default: the person photo's own size)",
     )  # fmt: skip
     tryon.add_argument("--sheet", metavar="FILE", help="also write every step as one labelled picture")
+    add_device(tryon, "where networks that can use a GPU compute")
     tryon.add_argument(
-        "--device", type=_one_of(DEVICES), default="auto", metavar="|".join(DEVICES),
-        help="where networks that can use a GPU compute (default: auto)",
-    )  # fmt: skip
-    tryon.add_argument(
-        "--seed", type=_seed, default=0, metavar="N",
+        "--seed", type=seed, default=0, metavar="N",
         help="of the grain in filled areas; the same number gives the same picture (default: 0)",
     )  # fmt: skip
     tryon.set_defaults(run=run_tryon)
@@ -182,68 +156,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     preprocess.set_defaults(run=run_preprocess)
 
-    from .synth import command as synth  # names and texts only
-
-    synth.add_arguments(command("synth", synth.SHORT, synth.DESCRIPTION, synth.EXAMPLES))
-
     assets = command("assets", "list and fetch the model files", _ASSETS, _ASSETS_EXAMPLES)
     assets.add_argument(
         "--fetch", nargs="*", metavar="NAME", help="fetch these, or all that a try-on needs if none is named"
     )
     assets.set_defaults(run=run_assets)
 
-    from .training import command as training  # names and texts only
-
-    training.add_arguments(command("train", training.SHORT, training.DESCRIPTION, training.EXAMPLES))
-
-    train = command("train-parser", "train the human parser", _TRAIN_PARSER, _TRAIN_PARSER_EXAMPLES)
-    train.add_argument("--ccp", metavar="DIR", help="Clothing Co-Parsing: photos/, labels/, labels.json")
-    train.add_argument("--synth", metavar="DIR", help="a data set that the command synth made")
-    train.add_argument("--out", metavar="DIR", required=True, help="folder of the run, made if missing")
-    train.add_argument("--minutes", type=float, metavar="M", help="stop after so many minutes (default: at the end)")
-    train.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
-    train.add_argument("--size", type=_size, metavar="HxW", help="height x width of the pictures (default: 256x192)")
-    train.add_argument("--batch", type=int, metavar="N", help="pictures a step (default: 8)")
-    train.add_argument("--steps", type=int, metavar="N", help="steps of the whole run (default: 6000)")
-    train.add_argument("--learning-rate", type=float, metavar="R", help="at its highest (default: 0.001)")
-    train.add_argument(
-        "--frozen-stages", type=int, metavar="N", help="of the encoder's seven, first N keep their weights (default: 0)"
-    )
-    train.add_argument("--start", metavar="FILE", help="parser.safetensors of an earlier run to begin from")
-    train.add_argument("--seed", type=_seed, metavar="S", help="another number gives another run (default: 0)")
-    train.add_argument("--workers", type=int, default=1, metavar="K", help="processes that make pictures (default: 1)")
-    train.add_argument(
-        "--save-every", type=float, default=3.0, metavar="M", help="minutes between checkpoints (default: 3)"
-    )
-    train.add_argument("--no-evaluate", dest="evaluate", action="store_false", help="do not measure at the end")
-    train.add_argument(
-        "--device", type=_one_of(DEVICES), default="auto", metavar="|".join(DEVICES),
-        help="where to compute (default: auto)",
-    )  # fmt: skip
-    train.set_defaults(run=run_train_parser)
-
-    evaluate = command("evaluate-parser", "measure the human parser", _EVALUATE_PARSER, _EVALUATE_PARSER_EXAMPLES)
-    evaluate.add_argument("--ccp", metavar="DIR", required=True, help="Clothing Co-Parsing, as for train-parser")
-    evaluate.add_argument("--weights", metavar="FILE", help="parser.safetensors of a run (default: the package's own)")
-    evaluate.add_argument("--cache", metavar="DIR", help="folder for poses and masks, as OUT/ccp of a run")
-    evaluate.add_argument("--rules", action="store_true", help="also measure the parser that works by rules")
-    evaluate.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
-    evaluate.add_argument(
-        "--device", type=_one_of(DEVICES), default="auto", metavar="|".join(DEVICES),
-        help="where to compute (default: auto)",
-    )  # fmt: skip
-    evaluate.set_defaults(run=run_evaluate_parser)
-
-    from .garment_training import command as garment  # names and texts only
-
-    garment.add_arguments(command("train-garment", garment.SHORT, garment.DESCRIPTION, garment.EXAMPLES))
-
-    bench = command("bench", "measure time and memory here", _BENCH, _BENCH_EXAMPLES)
-    bench.add_argument("names", nargs="*", metavar="NAME", help="what to measure (default: tryon)")
-    bench.add_argument("--json", metavar="FILE", help="also write the figures and the machine's data as JSON")
-    bench.add_argument("--workers", type=int, default=2, metavar="K", help="processes of synth (default: 2)")
-    bench.add_argument("--count", type=int, default=40, metavar="N", help="samples of synth per size (default: 40)")
-    bench.set_defaults(run=run_bench)
+    for name, module in (
+        ("synth", synth),
+        ("train", training),
+        ("evaluate", evaluation),
+        ("train-parser", parser_training),
+        ("evaluate-parser", parser_evaluation),
+        ("train-garment", garment_training),
+        ("bench", bench),
+    ):
+        module.add_arguments(command(name, module.SHORT, module.DESCRIPTION, module.EXAMPLES))
     return parser
 
 
@@ -350,67 +278,7 @@ def run_assets(options: argparse.Namespace) -> int:
     return 0
 
 
-def run_train_parser(options: argparse.Namespace) -> int:
-    """Train the human parser in a folder."""
-    from .parser_training import command
-
-    return command.train(options)
-
-
-def run_evaluate_parser(options: argparse.Namespace) -> int:
-    """Figures of the human parser on photos it was not trained on."""
-    from .parser_training import command
-
-    return command.measure(options)
-
-
-def run_bench(options: argparse.Namespace) -> int:
-    """Figures of this machine, as a table and as JSON."""
-    from . import bench
-
-    if options.json:
-        from .images import check_writable
-
-        check_writable(options.json, suffixes=None)
-    of_synth = {"workers": options.workers, "count": options.count}
-    report = bench.run(options.names or ["tryon"], {"synth": of_synth})
-    print(bench.format_report(report))
-    if options.json:
-        bench.write_json(report, options.json)
-        print(f"Wrote {options.json}.")
-    return 0
-
-
 # Parts ----------------------------------------------------------------------------------------------
-
-
-def _one_of(choices: Sequence[str]):
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise argparse.ArgumentTypeError(f"'{text}' is not known: use one of {', '.join(choices)}")
-        return text
-
-    return parse
-
-
-def _size(text: str) -> tuple[int, int]:
-    """'512x384' -> (512, 384), height first."""
-    match = re.fullmatch(r"(\d{1,6})[xX×](\d{1,6})", text.strip())
-    if not match:
-        raise argparse.ArgumentTypeError(f"'{text}' is no size: write height x width in pixels, as 512x384")
-    height, width = int(match[1]), int(match[2])
-    what = f"{height} high and {width} wide (the height comes first)"
-    if min(height, width) < 64:
-        raise argparse.ArgumentTypeError(f"{what} is too small: use at least 64 pixels on each side")
-    if height * width > 64_000_000:
-        raise argparse.ArgumentTypeError(f"{what} is too large: use at most 64 million pixels")
-    return height, width
-
-
-def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 2**32):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a seed: use a whole number from 0 to {2**32 - 1}")
-    return int(text)
 
 
 def _check_outputs(options: argparse.Namespace) -> None:

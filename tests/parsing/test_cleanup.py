@@ -160,6 +160,8 @@ def test_a_hand_is_of_one_side():
             (("upper-clothes", 20), ("dress", 10), ("upper-clothes", 5), ("pants", 30)),
             (("upper-clothes", 35), ("pants", 30)),
         ),
+        ((("upper-clothes", 20), ("dress", 30), ("skirt", 20)), (("upper-clothes", 20), ("skirt", 50))),
+        ((("upper-clothes", 5), ("dress", 30), ("skirt", 20)), (("upper-clothes", 5), ("dress", 30), ("skirt", 20))),
         ((("dress", 50), ("skirt", 10)), (("dress", 60),)),
         ((("dress", 30), ("pants", 30)), (("dress", 30), ("pants", 30))),  # a tunic over trousers
     ],

@@ -36,6 +36,8 @@ _TOPS = (ID["upper-clothes"], ID["coat"])
 _BOTTOMS = (ID["pants"], ID["skirt"])
 # A dress above trousers is worn, half a dress is not: shares of both below which one is a part of the other.
 _SOME_DRESS = 0.4
+_SOME_TOP = 0.25  # share of a dress that a top above it must have at least
+_BELOW = 0.9  # of a dress lies below as much of the top
 _SOME_BOTTOM = 0.3
 
 _PAIRS = tuple((ID[f"left-{name}"], ID[f"right-{name}"]) for name in ("arm", "leg", "shoe"))
@@ -71,9 +73,9 @@ def clean_labels(parsing: np.ndarray, mask: np.ndarray | None = None, pose: Pose
     """Mend a label map.
 
     In this order: what lies outside the mask goes; of several people the pose's stays; a limb in one piece is of
-    one side; a small part of a dress beside a skirt or trousers is theirs, or the top's, and a small part of these
-    below a dress is the dress's; islands take the label they touch most; holes close, except one as
-    large as a bag, which CIHP calls background.
+    one side; a small part of a dress beside a skirt or trousers is theirs, or the top's, a larger one that begins below
+    a top is theirs too, and a small part of these below a dress is the dress's; islands take the label they touch most;
+    holes close, except one as large as a bag, which CIHP calls background.
 
     Args:
         parsing: (H, W) uint8 CIHP-20 ids.
@@ -147,8 +149,10 @@ def _of_whole_garments(result: np.ndarray) -> np.ndarray:
     both = dress + bottoms.sum()
     if not dress or not bottoms.any():
         return result
-    if dress < _SOME_DRESS * both:
-        bottom = _BOTTOMS[int(bottoms.argmax())]
+    bottom = _BOTTOMS[int(bottoms.argmax())]
+    if bottoms.sum() >= _SOME_BOTTOM * both and _begins_below_a_top(result):
+        result[result == ID["dress"]] = bottom
+    elif dress < _SOME_DRESS * both:
         count, pieces = cv2.connectedComponents((result == ID["dress"]).astype(np.uint8), connectivity=4)
         for piece in range(1, count):
             here = pieces == piece
@@ -159,6 +163,14 @@ def _of_whole_garments(result: np.ndarray) -> np.ndarray:
     elif bottoms.sum() < _SOME_BOTTOM * both:
         result[np.isin(result, _BOTTOMS)] = ID["dress"]
     return result
+
+
+def _begins_below_a_top(result: np.ndarray) -> bool:
+    """Whether what is called a dress lies below a top, as no dress does."""
+    top, dress = (np.nonzero(result == ID[name])[0] for name in ("upper-clothes", "dress"))
+    if len(top) <= _SOME_TOP * len(dress):
+        return False
+    return bool((dress > np.quantile(top, _BELOW)).mean() > _BELOW)
 
 
 def _without_islands(result: np.ndarray, area: int, zones: _Zones) -> np.ndarray:

@@ -35,15 +35,19 @@ _FIT_RADIUS = 2  # the same in pixels of the small photo that the fit is made on
 _EPSILON = 5e-4
 _MARGIN = 0.05  # kept around the person, as a share of the longer side
 _SKIN = tuple(CLASS[name] for name in ("face", "torso-skin", "arm"))  # not the legs: they may wear tights
+_CLOSER = 4 / 3  # how much larger the network sees the person the second time
 _UNLIKELY = 0.05  # classes that nowhere have a greater chance are left out
 
 
 class NetworkParser:
     """Labels a person's pixels with a :class:`~vto_utils.networks.parser.ParserNet`. Load once, call many times.
 
+    It looks twice, the second time closer and into a mirror: no class has a side, small things are seen better close
+    up, and the mean of both answers is better than either.
+
     Args:
         net: trained.
-        size: (height, width) of its input.
+        size: (height, width) of its input, the smaller one.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
     """
 
@@ -103,17 +107,27 @@ class NetworkParser:
         return to_cihp(classes, *left_sides(pose, alpha.shape))
 
     def chances(self, image: np.ndarray, alpha: np.ndarray, pose: Pose | None) -> tuple[np.ndarray, np.ndarray]:
-        """What the network says: (18, h/4, w/4) float32 chances, and (2, 3) from photo pixels to pixels of that."""
+        """What the network says: (18, h, w) float32 chances, and (2, 3) from photo pixels to pixels of that."""
+        closer = tuple(round(n * _CLOSER / STRIDE) * STRIDE for n in self.size)
+        straight, _ = self._look(image, alpha, pose, self.size, mirrored=False)
+        mirrored, matrix = self._look(image, alpha, pose, closer, mirrored=True)
+        size = mirrored.shape[:0:-1]
+        enlarged = np.stack([cv2.resize(layer, size, interpolation=cv2.INTER_LINEAR) for layer in straight])
+        return (enlarged + mirrored) / 2, matrix
+
+    def _look(
+        self, image: np.ndarray, alpha: np.ndarray, pose: Pose | None, size: tuple[int, int], mirrored: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """One answer, a quarter as large as the (height, width) that the network sees, and its matrix."""
         points = np.zeros((18, 3), np.float32) if pose is None else pose.keypoints
-        matrix = frame_matrix(person_box(alpha, points), self.size)
-        framed = warp_photo(image, matrix, self.size)
-        mask = cv2.warpAffine(alpha, matrix, self.size[::-1], flags=cv2.INTER_LINEAR)
+        matrix = frame_matrix(person_box(alpha, points), size)
+        framed = warp_photo(image, matrix, size)
+        mask = cv2.warpAffine(alpha, matrix, size[::-1], flags=cv2.INTER_LINEAR)
         x = network_input(framed, mask, warp_points(points, matrix))[: 3 + self.net.config.extra_channels]
         batch = torch.from_numpy(x)[None].to(self.device, memory_format=torch.channels_last)
         with torch.inference_mode():
-            # Seen in a mirror too: no class has a side, and the mean of both answers is the better one.
-            both = self.net(torch.cat([batch, batch.flip(-1)])).float().softmax(1)
-            chances = ((both[0] + both[1].flip(-1)) / 2).cpu().numpy()
+            chances = self.net(batch.flip(-1) if mirrored else batch).float().softmax(1)[0]
+            chances = (chances.flip(-1) if mirrored else chances).cpu().numpy()
         coarse = matrix / 4  # pixel centres of a map four times coarser
         coarse[:, 2] -= 0.375
         return chances, coarse

@@ -53,7 +53,7 @@ def test_help_shows_the_way(capsys):
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("tryon", "PERSON CLOTH --out --category --warp --size --sheet --device --seed"),
+        ("tryon", "PERSON CLOTH --out --category --warp --weights --refine --size --sheet --device --seed"),
         ("preprocess", "--persons --cloths --out"),
         ("assets", "--fetch"),
         ("bench", "NAME --json"),
@@ -231,7 +231,8 @@ def test_tryon_as_a_newcomer_sees_it(person, tmp_path, model_files):
     assert list(out.parent.iterdir()) == [out]
     first, *lines = done.stdout.splitlines()
     assert str(person) in first and str(CLOTH) in first
-    assert "Garment: upper_body, guessed from its outline." in lines
+    told = r"Garment: upper_body, told by the garment network \(\d+ % sure\)\."
+    assert any(re.fullmatch(told, line) for line in lines)
     assert any(line.startswith("Person found with ") for line in lines)
     assert any("geometric warp" in line and "no trained weights" in line for line in lines)
     assert any(
@@ -253,6 +254,21 @@ def test_tryon_options_reach_the_program(person, tmp_path, capsys, model_files):
     one, other = (Image.open(out) for out in outs)
     assert one.size == (224, 256)
     assert one.tobytes() != other.tobytes()
+
+
+def test_an_outfit_in_one_call(person, tmp_path, capsys, model_files):
+    out, trousers = tmp_path / "outfit.png", ROOT / "sample_images" / "cloth" / "trousers.jpg"
+    assert main(["tryon", str(person), str(CLOTH), str(trousers), "--out", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert "Garment: upper_body, " in text and "Garment: lower_body, " in text
+    assert Image.open(out).size == (288, 384)
+    assert {path.name for path in tmp_path.iterdir()} == {"person.png", "outfit.png"}
+    assert main(["tryon", str(person), str(CLOTH), str(CLOTH), "--out", str(tmp_path / "b.png")]) == 2
+    assert "cannot be worn together" in capsys.readouterr().err
+    options = ["--out", str(tmp_path / "c.png"), "--category", "upper_body"]
+    assert main(["tryon", str(person), str(CLOTH), str(trousers), *options]) == 2
+    assert "leave it out" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"person.png", "outfit.png"}
 
 
 # preprocess, assets, bench ---------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from vto_utils.option_types import add_device, one_of, seed, size
+from vto_utils.option_types import add_device, one_of, seed, size, steps
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,8 @@ def test_size_is_height_and_width(text, expected):
         (seed, "-1", "is not a seed"),
         (seed, "4294967296", "is not a seed"),
         (seed, "²", "is not a seed"),
+        (steps, "1001", "no number of steps"),
+        (steps, "-1", "no number of steps"),
         (one_of(("a", "b")), "c", "'c' is not known: use one of a, b"),
     ],
 )
@@ -35,6 +37,7 @@ def test_what_cannot_be_used_is_told(parse, text, complaint):
 def test_words_and_numbers():
     assert one_of(("a", "b"))("b") == "b"
     assert seed("4294967295") == 2**32 - 1 and seed("0") == 0
+    assert steps("1000") == 1000 and steps("0") == 0
 
 
 def test_device():

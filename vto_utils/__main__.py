@@ -19,7 +19,7 @@ from typing import IO, Any, NoReturn
 
 from . import __version__
 from .errors import InputError, OutputError, VTOError
-from .option_types import add_device, one_of, seed, size
+from .option_types import add_device, one_of, seed, size, steps
 
 PROG = "python -m vto_utils"
 
@@ -47,7 +47,7 @@ examples:
 `{PROG} COMMAND --help` tells more about each."""
 
 _TRYON = """\
-Put the garment of one photo on the person of another.
+Put the garment of one photo, or a top and a bottom of two photos, on the person of another.
 
 The person: one upright person from the head at least to the hips. The garment: one piece, whole, in front
 view, laid flat or cut out, best on a plain background. JPEG, PNG, WebP and other common formats are read.
@@ -58,6 +58,7 @@ examples:
   {PROG} tryon me.jpg shirt.jpg --out result.png
   {PROG} tryon me.jpg shirt.jpg --out result.jpg --sheet steps.jpg   every step in one picture
   {PROG} tryon me.jpg jeans.jpg --out result.png --category lower_body
+  {PROG} tryon me.jpg shirt.jpg jeans.jpg --out result.png           an outfit
   {PROG} tryon me.jpg shirt.jpg --out small.png --size 512x384       512 high, 384 wide"""
 
 _PREPROCESS = """\
@@ -121,7 +122,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     tryon = command("tryon", "two photos in, one try-on out", _TRYON, _TRYON_EXAMPLES)
     tryon.add_argument("person", metavar="PERSON", help="photo of the person")
-    tryon.add_argument("cloth", metavar="CLOTH", help="photo of the garment")
+    tryon.add_argument(
+        "cloth", nargs="+", metavar="CLOTH", help="photo of the garment; two photos are an outfit, a top and a bottom"
+    )
     tryon.add_argument(
         "--out", metavar="FILE", required=True, help="the result, written as its ending says: .png .jpg .webp"
     )
@@ -133,6 +136,14 @@ def build_parser() -> argparse.ArgumentParser:
         "--warp", type=one_of(WARPS), default="auto", metavar="|".join(WARPS),
         help="how the garment is bent to the body: geometric needs no trained weights, learned "
         "does, auto takes the best there is and says which (default: auto)",
+    )  # fmt: skip
+    tryon.add_argument(
+        "--weights", metavar="DIR",
+        help="trained networks, as OUT/best of the command train (default: the package's own)",
+    )  # fmt: skip
+    tryon.add_argument(
+        "--refine", type=steps, default=0, metavar="N",
+        help="fit the learned warp to this very pair in N steps, about 0.3 s each; 20 is plenty (default: 0)",
     )  # fmt: skip
     tryon.add_argument(
         "--size", type=size, metavar="HxW",
@@ -220,28 +231,35 @@ def run_tryon(options: argparse.Namespace) -> int:
     from . import images
 
     _check_outputs(options)
-    for photo in (options.person, options.cloth):  # a wrong name should be told before any model is loaded
+    for photo in (options.person, *options.cloth):  # a wrong name should be told before any model is loaded
         images.load_image(photo)
-    print(f"Putting {options.cloth} on {options.person}.", flush=True)
+    if len(options.cloth) > 1 and options.category != "auto":
+        raise InputError(f"--category {options.category} is for one garment; an outfit has two: leave it out.")
+    print(f"Putting {' and '.join(options.cloth)} on {options.person}.", flush=True)
 
     from .tryon import TryOn
 
-    with TryOn(options.device, options.warp, options.seed) as tryon:
-        result = tryon(options.person, options.cloth, options.category, options.size, stages=options.sheet is not None)
-    warnings = (*result.person.notes, *result.garment.notes)
+    stages = options.sheet is not None
+    with TryOn(options.device, options.warp, options.seed, weights=options.weights, refine=options.refine) as tryon:
+        if len(options.cloth) > 1:
+            results = tryon.outfit(options.person, options.cloth, options.size, stages)
+        else:
+            results = [tryon(options.person, options.cloth[0], options.category, options.size, stages)]
+    result = results[-1]
+    warnings = dict.fromkeys(note for one in results for note in (*one.person.notes, *one.garment.notes))
     for sentence in warnings:
         _say(f"Warning: {sentence}")
-    how = "guessed from its outline" if options.category == "auto" else "as asked"
-    print(f"Garment: {result.category}, {how}.")
-    print(f"Person found with {result.person.segmentation.reason}")
-    for sentence in result.notes:
+    for one in results:
+        print(f"Garment: {one.category}, {one.garment.reason}.")
+    print(f"Person found with {results[0].person.segmentation.reason}")
+    for sentence in dict.fromkeys(note for one in results for note in one.notes):
         if sentence not in warnings:
             print(sentence)
     images.save_image(result.image, options.out)
     seconds = time.perf_counter() - started
     print(f"Wrote {_describe(options.out, result.image.size)}, after {seconds:.1f} s.", flush=True)
     if options.sheet:
-        _write_sheet(result.stages, options)
+        _write_sheet([stage for one in results for stage in one.stages.items()], options)
     return 0
 
 
@@ -285,7 +303,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
     """Say before any work that a result cannot be written, or that it would replace one of the photos."""
     from .images import check_writable
 
-    taken = {os.path.realpath(name): name for name in (options.person, options.cloth)}
+    taken = {os.path.realpath(name): name for name in (options.person, *options.cloth)}
     for path in filter(None, (options.out, options.sheet)):
         check_writable(path)
         real = os.path.realpath(path)
@@ -294,11 +312,12 @@ def _check_outputs(options: argparse.Namespace) -> None:
         taken[real] = path
 
 
-def _write_sheet(stages: dict, options: argparse.Namespace) -> None:
+def _write_sheet(stages: Sequence[tuple[str, Any]], options: argparse.Namespace) -> None:
     from .images import save_image
     from .plots import labelled_sheet
 
-    sheet = labelled_sheet(list(stages.values()), list(stages), _SHEET_COLUMNS, _SHEET_CELL)
+    names, pictures = zip(*stages, strict=True)
+    sheet = labelled_sheet(pictures, names, _SHEET_COLUMNS, _SHEET_CELL)
     try:
         save_image(sheet, options.sheet, _SHEET_QUALITY)
     except VTOError as error:

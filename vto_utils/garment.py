@@ -40,6 +40,8 @@ class Garment:
         guess: the category that the photo suggests.
         landmarks: named places on the outline, in pixels of ``image``.
         notes: sentences a user should see.
+        reason: why ``category`` is used, as words that can follow it and a comma: as asked, told by the garment
+            network, or guessed from the outline.
     """
 
     image: Image.Image
@@ -49,6 +51,7 @@ class Garment:
     guess: str
     landmarks: Landmarks
     notes: tuple[str, ...] = field(default_factory=tuple)
+    reason: str = "as asked"
 
 
 class GarmentReader:
@@ -104,21 +107,21 @@ class GarmentReader:
         texture, mask = _centre(photo, alpha)
         share = mask[..., None].astype(np.float32) / 255
         picture = np.round(texture * share + 255 * (1 - share)).astype(np.uint8)
-        guess = guess_category(mask > 127)
-        if reading is not None and reading.categories.max() > _CATEGORY_SURE:
-            guess = reading.category
+        guess, reason = _suggest(mask > 127, reading)
         notes = []
         if category == "auto":
             category = guess
-        elif category != guess:
-            notes.append(f"{name} looks like {guess}, but is used as {category} as asked.")
+        else:
+            reason = "as asked"
+            if category != guess:
+                notes.append(f"{name} looks like {guess}, but is used as {category} as asked.")
         binary = mask > 127
         landmarks = (
             silhouette.lower_landmarks(binary)
             if category == "lower_body"
             else silhouette.upper_landmarks(binary, picture)
         )
-        return Garment(Image.fromarray(picture), texture, mask, category, guess, landmarks, tuple(notes))
+        return Garment(Image.fromarray(picture), texture, mask, category, guess, landmarks, tuple(notes), reason)
 
     def alpha(self, photo: np.ndarray) -> np.ndarray:
         """Float32 HW in [0, 1]: how much of each pixel of a uint8 HWC RGB photo is garment.
@@ -173,6 +176,19 @@ def _own_network() -> GarmentNetReader | None:
     from .garment_reading import WEIGHTS, GarmentNetReader
 
     return GarmentNetReader.load() if WEIGHTS.is_file() else None
+
+
+def _suggest(mask: np.ndarray, reading: Reading | None) -> tuple[str, str]:
+    """Category of a garment (bool HW, front view) and the words that say where it is from."""
+    outline = guess_category(mask)
+    if reading is None:
+        return outline, "guessed from its outline"
+    sure = round(100 * float(reading.categories.max()))
+    if reading.categories.max() > _CATEGORY_SURE:
+        return reading.category, f"told by the garment network ({sure} % sure)"
+    if outline == reading.category:
+        return outline, f"guessed from its outline (the garment network agrees, {sure} % sure)"
+    return outline, f"guessed from its outline (the garment network would say {reading.category}, {sure} % sure)"
 
 
 def _is_skin(photo: np.ndarray, face: np.ndarray) -> bool:

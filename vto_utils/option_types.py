@@ -49,3 +49,10 @@ def seed(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 2**32):
         raise argparse.ArgumentTypeError(f"'{text}' is not a seed: use a whole number from 0 to {2**32 - 1}")
     return int(text)
+
+
+def steps(text: str) -> int:
+    """A number of steps that somebody can wait for."""
+    if not (text.isascii() and text.isdigit() and int(text) <= 1000):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of steps: use a whole number from 0 to 1000")
+    return int(text)

@@ -91,6 +91,7 @@ class TryOn:
         segmentation: backend of :class:`vto_utils.segmentation.PersonSegmenter`.
         weights: folder of a checkpoint (:mod:`vto_utils.checkpoints`) for the learned warp; the one that comes
             with the package when not given.
+        refine: steps of fitting the learned warp to each pair (:mod:`vto_utils.refinement`).
 
     Raises:
         InputError: a name is unknown, or the checkpoint is missing or damaged.
@@ -108,11 +109,12 @@ class TryOn:
         seed: int = 0,
         segmentation: str = "auto",
         weights: str | os.PathLike | None = None,
+        refine: int = 0,
     ) -> None:
         if warp not in WARPS:
             raise InputError(f"Unknown warp '{warp}': use one of {', '.join(WARPS)}.")
         self.seed = seed
-        self.warp, self.warp_reason, self._dress = _dresser(warp, weights, device)
+        self.warp, self.warp_reason, self._dress = _dresser(warp, weights, device, refine)
         self.remover = BackgroundRemover()
         self.segmenter = (
             PersonSegmenter(segmentation, device) if segmentation != "auto" else self._auto_segmenter(device)
@@ -272,7 +274,7 @@ class TryOn:
         )  # fmt: skip
 
 
-def _dresser(warp: str, weights: str | os.PathLike | None, device: str) -> tuple[str, str, Dresser]:
+def _dresser(warp: str, weights: str | os.PathLike | None, device: str, refine: int) -> tuple[str, str, Dresser]:
     """The warp that is taken, why, and what carries it out."""
     folder = fitting.WEIGHTS if weights is None else Path(weights).expanduser()
     if warp == "geometric":
@@ -286,7 +288,7 @@ def _dresser(warp: str, weights: str | os.PathLike | None, device: str) -> tuple
             "or name a folder of weights that `python -m vto_utils train` made."
         )
     reason = "The learned warp was asked for." if warp == "learned" else "The learned warp is used."
-    return "learned", reason, NetworkDresser(fitting.Fitter(folder, device))
+    return "learned", reason, NetworkDresser(fitting.Fitter(folder, device, refine))
 
 
 def _name(image: Any, fallback: str) -> str:

@@ -14,15 +14,17 @@ from typing import Any
 
 from ..errors import InputError
 from .machine_facts import machine
+from .networks import bench_networks
 from .parser import bench_parser
 from .report import format_report, write_json
+from .resolution import bench_resolution
 from .sample_photos import SAMPLES, SIZE
 from .stopwatch import Stopwatch, peak_memory, reset_peak_memory
 from .tryon import STAGES, bench_tryon
 
 __all__ = [
-    "BENCHMARKS", "SAMPLES", "SIZE", "STAGES", "Stopwatch", "bench_parser", "bench_synth", "bench_tryon",
-    "format_report", "machine", "peak_memory", "reset_peak_memory", "run", "write_json",
+    "BENCHMARKS", "SAMPLES", "SIZE", "STAGES", "Stopwatch", "bench_networks", "bench_parser", "bench_resolution",
+    "bench_synth", "bench_tryon", "format_report", "machine", "peak_memory", "reset_peak_memory", "run", "write_json",
 ]  # fmt: skip
 
 
@@ -61,5 +63,11 @@ def bench_synth(**options: Any) -> dict[str, Any]:
 #: {"seconds": float, "peak_mib": float | None} or None; with "columns" beside it, a row has "stage" and these,
 #: which are numbers or None.
 BENCHMARKS: Mapping[str, Callable[..., dict[str, Any]]] = MappingProxyType(
-    {"tryon": bench_tryon, "parser": bench_parser, "synth": bench_synth}
+    {
+        "tryon": bench_tryon,
+        "resolution": bench_resolution,
+        "networks": bench_networks,
+        "parser": bench_parser,
+        "synth": bench_synth,
+    }
 )

@@ -8,8 +8,9 @@ SHORT = "measure time and memory here"
 
 DESCRIPTION = """\
 Measure time and peak memory on this machine, in fresh processes, so that the cold figures are cold. Without a
-name: tryon, stage by stage, with a photo 1024 high and 768 wide. parser: each step of reading such a photo by
-itself, the human parser above all. synth: samples of the synthetic data set per second.
+name: tryon, stage by stage, with a photo 1024 high and 768 wide. resolution: whole try-ons of growing size.
+networks: the try-on's own two, to use and to train. parser: each step of reading a photo by itself, the human
+parser above all. synth: samples of the synthetic data set per second.
 Other programs running meanwhile make figures worse."""
 
 EXAMPLES = """\
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to measure (default: tryon)")
     parser.add_argument("--json", metavar="FILE", help="also write the figures and the machine's data as JSON")
     parser.add_argument(
-        "--runs", type=int, default=7, metavar="N", help="warm runs of each step of parser (default: 7)"
+        "--runs", type=int, default=7, metavar="N", help="warm runs; not of tryon and synth (default: 7)"
     )
     parser.add_argument("--workers", type=int, default=2, metavar="K", help="processes of synth (default: 2)")
     parser.add_argument("--count", type=int, default=40, metavar="N", help="samples of synth per size (default: 40)")
@@ -39,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
         from ..images import check_writable
 
         check_writable(options.json, suffixes=None)
-    of_each = {"parser": {"runs": options.runs}, "synth": {"workers": options.workers, "count": options.count}}
+    of_each = {name: {"runs": options.runs} for name in ("resolution", "networks", "parser")}
+    of_each |= {"synth": {"workers": options.workers, "count": options.count}}
     report = bench.run(options.names or ["tryon"], of_each)
     print(bench.format_report(report))
     if options.json:

@@ -10,13 +10,14 @@ SIZE = (1024, 768)  # (height, width) of the photos: VITON-HD's
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_images"
 
 
-def scaled_sample(kind: str, name: str, out: Path) -> str:
-    """Write a sample photo at ``SIZE``.
+def scaled_sample(kind: str, name: str, out: Path, size: tuple[int, int] = SIZE) -> str:
+    """Write a sample photo at another size.
 
     Args:
         kind: "person" or "cloth".
         name: of the file.
         out: what to write.
+        size: (height, width).
 
     Returns:
         ``out``, for JSON.
@@ -29,7 +30,7 @@ def scaled_sample(kind: str, name: str, out: Path) -> str:
     source = SAMPLES / kind / name
     if not source.is_file():
         raise InputError(f"{source} is missing: run the benchmark from a complete copy of the project.")
-    save_image(load_image(source).resize(SIZE[::-1]), out)
+    save_image(load_image(source).resize(size[::-1]), out)
     return str(out)
 
 

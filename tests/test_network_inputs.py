@@ -177,6 +177,13 @@ def test_a_top_may_reach_over_what_is_below_it():
     assert open_to["upper_body"][:, 0][below].all()
 
 
+def test_open_places_are_background_and_bare_legs():
+    names = ["background", "left-leg", "right-leg", "pants", "torso-skin", "left-arm", "hair", "upper-clothes"]
+    found = inputs.open_places(torch.tensor([[ID[name] for name in names]]).view(1, 2, 4))
+    assert found.shape == (1, 1, 2, 4)
+    assert found.flatten().tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
+
+
 def test_seen_garment_is_mask_times_chance():
     config = networks.GMMConfig(person_channels=35, garment_channels=4, widths=(8, 16, 16, 16), features=16)
     gmm = networks.GMM(config)

@@ -46,10 +46,13 @@ def test_known_flow_and_layout_cost_nothing():
     terms = warp_terms(batch, found, WEIGHTS, None)
     for name in ("flow", "coarse_flow", "colour", "layout"):
         assert terms[name] < 1e-4, name
+    assert terms["spill"] < 0.02
     assert terms["cover"] < 0.1 and terms["seen"] < 0.2  # the mask is read between pixels
     worse = warp_terms(batch, found._replace(flow=flow + 0.2, flows=(flow, flow + 0.2, flow + 0.2)), WEIGHTS, None)
     # 0.2 is 19.2 pixels of 192 and 25.6 of 256
     assert worse["flow"].item() == pytest.approx((19.2**2 + 25.6**2) ** 0.5, rel=1e-3)
+    everywhere = warp_terms(batch, found._replace(warped=torch.ones_like(warped)), WEIGHTS, None)
+    assert everywhere["spill"] == pytest.approx(1) and everywhere["cover"] == 0
 
 
 @pytest.mark.parametrize("trains", ["warp", "synth", "joint"])
@@ -57,7 +60,7 @@ def test_loss_is_the_weighted_sum_of_its_terms(trains):
     weights = LossWeights(**drawn.NO_FEATURES, joint_warp=0.5)
     networks, batch = small_networks(), drawn.batch(2)
     result = compute(trains, networks, batch, weights, None)
-    of_warp = {"flow", "coarse_flow", "colour", "seen", "cover", "layout", "smooth", "bending"}
+    of_warp = {"flow", "coarse_flow", "colour", "seen", "cover", "spill", "layout", "smooth", "bending"}
     of_synth = {"image", "inside", "composition", "shading_even", "shading_one"}
     assert set(result.terms) == {"warp": of_warp, "synth": of_synth, "joint": of_warp | of_synth}[trains]
     expected = sum(

@@ -48,6 +48,7 @@ _HIDDEN_SHAPE = 16  # the body's outline is known to this many pixels only: clot
 _MOSTLY = 0.25  # share of all clothes that makes a dress one
 _UPPER, _LOWER = (tuple(CATEGORIES[name]) for name in ("upper_body", "lower_body"))
 _DRESS = ID["dress"]
+_OPEN = (ID["background"], ID["left-leg"], ID["right-leg"])
 
 
 # What goes into the GMM -----------------------------------------------------------------------------
@@ -229,6 +230,17 @@ def layout_target(target_parse: Tensor, category: Tensor, where: Tensor) -> Tens
     result[garment] = LAYOUT.index("garment")
 
     return result.where(where[:, 0] > 0, 0)
+
+
+def open_places(target_parse: Tensor) -> Tensor:
+    """[B, 1, H, W] float, 1 where a garment would be seen if it were there: on the background and on legs.
+
+    An arm, hair or a waistband can lie before the garment, and the neck before its back; these cannot.
+
+    Args:
+        target_parse: [B, H, W] CIHP-20 ids of the person in the garment, any integer type.
+    """
+    return _among(target_parse.long(), _OPEN)[:, None].float()
 
 
 def _among(parse: Tensor, ids: tuple[int, ...]) -> Tensor:

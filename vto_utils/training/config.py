@@ -42,6 +42,7 @@ class LossWeights:
     features: float = _number(0.2, 0, 10, "of the perceptual distance between warped and worn garment")
     seen: float = _number(1.0, 0, 10, "of cross-entropy and Dice of the garment's visible part")
     cover: float = _number(1.0, 0, 10, "of the worn garment's share that the warped one does not reach")
+    spill: float = _number(1.0, 0, 10, "of the warped garment where nothing hides it and it should not be")
     layout: float = _number(1.0, 0, 10, "of cross-entropy and Dice of the target layout")
     smooth: float = _number(3.0, 0, 100, "of the second differences of the flow")
     bending: float = _number(0.1, 0, 100, "of the second differences of the spline's control points")

@@ -20,6 +20,7 @@ from ..networks.inputs import (
     garment_input,
     garment_seen,
     layout_target,
+    open_places,
     person_layout,
     repaintable,
     synthesizer_inputs,
@@ -124,6 +125,7 @@ def warp_terms(
         "features": features,
         "seen": seen,
         "cover": lambda: per_sample(losses.l1_loss, mask, torch.ones_like(mask), worn),
+        "spill": lambda: per_sample(losses.l1_loss, mask, torch.zeros_like(mask), open_places(batch["target_parse"])),
         "layout": lambda: per_sample(
             losses.layout_loss,
             found.layout,
@@ -163,7 +165,7 @@ def needs_perceptual(trains: str, weights: LossWeights) -> bool:
     return {"warp": of_warp, "synth": of_synth}.get(trains, of_synth or (of_warp and weights.joint_warp > 0))
 
 
-_OF_WARP = ("flow", "coarse_flow", "colour", "features", "seen", "cover", "layout", "smooth", "bending")
+_OF_WARP = ("flow", "coarse_flow", "colour", "features", "seen", "cover", "spill", "layout", "smooth", "bending")
 
 
 def _summed(

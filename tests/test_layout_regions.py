@@ -86,3 +86,20 @@ def test_what_is_wide_lies_in_front_and_slivers_do_not(name):
         Placement(*[*vars(thin).values()][:3], chances, *[*vars(thin).values()][4:]), size, unit
     )
     assert middle(found, 45, 55, 30, 70).max() == 0
+
+
+def test_specks_go_and_pinholes_close():
+    classes = layout(garment=(20, 80, 20, 70), lower_garment=(80, 120, 20, 70))
+    whole = np.eye(len(LAYOUT), dtype=np.float32)[classes] * 0.5 + 0.5 / len(LAYOUT)
+    dirty = whole.copy()
+    dirty[100:108, 40:50] = whole[40, 40]  # 80 of 3080 pixels
+    dirty[40:43, 40:44] = whole[0, 0]
+    dirty[50:60, 40:50] = whole[0, 0]  # too large for a mistake
+    found = layout_regions.settle(dirty)
+    expected = classes.copy()
+    expected[50:60, 40:50] = 0
+    assert (found[100:108, 40:50].argmax(2) != LAYOUT.index("garment")).all()
+    found[100:108, 40:50] = whole[100, 30]
+    np.testing.assert_array_equal(found.argmax(2), expected)
+    np.testing.assert_allclose(found.sum(2), 1, atol=1e-6)
+    np.testing.assert_array_equal(layout_regions.settle(whole), whole)

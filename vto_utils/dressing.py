@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -18,6 +18,7 @@ from .pose import Pose
 if TYPE_CHECKING:
     from .fitting import Fitter
 
+_SHADING = (0.4, 1.5)  # factors beyond are mistakes
 _SMALL = 512  # pixels on the longer side at which regions are decided
 _BELOW = (labels.ID["pants"], labels.ID["skirt"], *labels.LEGS)  # what a top may hang over
 
@@ -82,10 +83,12 @@ class NetworkDresser:
 
     Args:
         fitter: the networks.
+        shaded: the synthesizer's shading falls on the garment, and not that of the rules.
+        painted: skin that the old garment hid is the synthesizer's, and not the photo's own continued.
     """
 
-    def __init__(self, fitter: Fitter) -> None:
-        self.fitter = fitter
+    def __init__(self, fitter: Fitter, shaded: bool = False, painted: bool = False) -> None:
+        self.fitter, self.shaded, self.painted = fitter, shaded, painted
 
     def __call__(self, wearer: Wearer, garment: Garment, rng: np.random.Generator) -> Dressed:
         """Dress a wearer.
@@ -98,12 +101,16 @@ class NetworkDresser:
         if garment.category == "upper_body":  # it may be longer than the old one
             allowed |= labels.select(wearer.parsing, _BELOW)
         placement = self.fitter.fit(wearer.photo, wearer.parsing, wearer.pose, garment)
+        placement = replace(placement, layout=layout_regions.settle(placement.layout))
         small, _, small_body = _small(wearer)
         body = small_body.scaled(size[1] / small.shape[1])
         places = layout_regions.read(placement, small, small_body, garment.category)
         colours, alpha = drape(placement, garment, size)
         seen = alpha * (1 - layout_regions.in_front(placement, size, body.frame.breadth))
-        return _painted(wearer, [painting.Layer("body", colours, seen)], places, body, allowed, rng)
+        shading = np.clip(placement.at(placement.shading, size), *_SHADING) if self.shaded else None
+        skin = placement.at(placement.render, size) if self.painted else None
+        layers = [painting.Layer("body", colours, seen, shading)]
+        return _painted(wearer, layers, places, body, allowed, rng, skin)
 
 
 def _small(wearer: Wearer) -> tuple[np.ndarray, np.ndarray, Body]:
@@ -123,9 +130,10 @@ def _painted(
     body: Body,
     allowed: np.ndarray,
     rng: np.random.Generator,
+    skin: np.ndarray | None = None,
 ) -> Dressed:
     photo = wearer.photo.astype(np.float32)
-    bare, skin = painting.undress(photo, wearer.parsing, wearer.mask, body, places, allowed, rng)
+    bare, skin = painting.undress(photo, wearer.parsing, wearer.mask, body, places, allowed, rng, skin)
     image, cover = painting.compose(photo, bare, skin, layers, places, wearer.parsing, body, allowed)
     warped = np.full(photo.shape, 255, np.float32)
     for layer in layers:

@@ -5,6 +5,8 @@ The counterpart of :func:`vto_utils.regions.decide`, which goes by proportions o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
@@ -14,6 +16,7 @@ from .fitting import Placement
 from .regions import LOWER, Regions, old_garment
 
 _OTHER, _GARMENT, _LEFT_ARM, _RIGHT_ARM, _TORSO, _LEGS, _LOWER = range(7)  # networks.LAYOUT
+_SPECK, _PINHOLE = 0.03, 0.005  # shares of the garment: the smallest sleeve's end beyond an arm, a fingertip on it
 _CREASE = 0.012  # breadths; narrower strips in front of the garment are doubt about its edge
 
 
@@ -54,6 +57,34 @@ def read(placement: Placement, parsing: np.ndarray, body: Body, category: str) -
         slit=0.03,
         shade=_rounding(np.isin(under, limbs)),
     )
+
+
+def settle(layout: np.ndarray) -> np.ndarray:
+    """A layout without specks: stray pieces of garment go, pinholes in it close.
+
+    Args:
+        layout: (h, w, 7) chances.
+
+    Returns:
+        The same with other chances there, which add up to 1 as well.
+    """
+    result = layout.copy()
+    worn = layout.argmax(2) == _GARMENT
+    area = int(worn.sum())
+    for here in _small_pieces(worn, _SPECK * area):
+        result[here, _GARMENT] = 0
+        result[here] /= np.maximum(result[here].sum(-1, keepdims=True), 1e-6)
+    for here in _small_pieces(~worn, _PINHOLE * area):
+        result[here] = np.eye(layout.shape[2], dtype=layout.dtype)[_GARMENT]
+    return result
+
+
+def _small_pieces(mask: np.ndarray, area: float) -> Iterator[np.ndarray]:
+    """Pieces of a mask of at most so many pixels, one at a time, bool."""
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    for piece in range(1, count):
+        if stats[piece, cv2.CC_STAT_AREA] <= area:
+            yield pieces == piece
 
 
 def in_front(placement: Placement, size: tuple[int, int], unit: float) -> np.ndarray:

@@ -24,11 +24,13 @@ class Layer:
         name: ``body``, ``right`` or ``left``.
         colours: float32 HWC RGB in [0, 255].
         alpha: float32 HW in [0, 1].
+        shading: float32 HW, factor of the colours; by rules when not given.
     """
 
     name: str
     colours: np.ndarray
     alpha: np.ndarray
+    shading: np.ndarray | None = None
 
 
 def _enlarge(mask: np.ndarray, size: tuple[int, int], softness: float = 0.7) -> np.ndarray:
@@ -92,6 +94,7 @@ def undress(
     regions: Regions,
     allowed: np.ndarray,
     rng: np.random.Generator,
+    painted: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Replace the old garment by what is under it.
 
@@ -102,6 +105,8 @@ def undress(
         body: measured in pixels of the photo.
         regions: from :func:`vto_utils.regions.decide`, small.
         allowed: bool HW agnostic mask.
+        painted: float32 HWC RGB, the person without the garment as a network paints it, soft; its skin is taken.
+            When not given, the photo's own skin is continued.
 
     Returns:
         The photo without the garment and the picture of bare skin to lay over the new garment, float32 HWC.
@@ -111,7 +116,7 @@ def undress(
     unit = body.frame.breadth
     skin = _skin_colours(photo, parsing, unit, scale)
     shade = cv2.resize(regions.shade, size[::-1], interpolation=cv2.INTER_LINEAR)[..., None]
-    skin = skin * (1.02 - 0.24 * np.clip(shade, 0, 1))
+    skin = skin * (1.02 - 0.24 * np.clip(shade, 0, 1)) if painted is None else painted
     skin = skin + _grain(photo, labels.select(parsing, labels.SKIN), rng)
     outside = ~filters.grow(person > 20, max(2.0, 0.025 * unit))
     background = _fill_at(photo, outside, scale) + _grain(photo, outside, rng)
@@ -225,6 +230,9 @@ def _shading(layers: list[Layer], parsing: np.ndarray, body: Body, size: tuple[i
     for layer in layers:
         solid = (layer.alpha > 0.5).astype(np.float32)
         sigma = max(1.0, (0.11 if layer.name == "body" else 0.05) * unit)
+        if layer.shading is not None:
+            result[layer.name] = layer.shading
+            continue
         depth = cv2.GaussianBlur(solid, (0, 0), sigma)
         rounding = 0.84 + 0.16 * np.clip((depth - 0.45) / 0.5, 0, 1)
         result[layer.name] = (rounding * contact).astype(np.float32)

@@ -1,34 +1,31 @@
 """Notebook controls, made of what ipywidgets 7.7 (Colab) and 8 have in common.
 
-Every control also works where nobody clicks: ``.value`` and ``.run()`` give the answer for the settings as
-they stand. There is no upload button on purpose: what is uploaded through one can end up, unseen, inside the
-saved notebook, and photos of people must not.
+Every control also works where nobody clicks: ``.value`` gives the answer for the settings as they stand. There is no
+upload button on purpose: what is uploaded through one can end up, unseen, inside the saved notebook, and photos of
+people must not.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import enum
 import functools
-import io
 import json
 import os
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from .errors import InputError, VTOError
 from .files import atomic_path
-from .workspace import Workspace
 
 _LABEL_STYLE = {"description_width": "150px"}
 _ROOM = {"width": "430px"}
+_MOST_PLACES = 1000  # of a slider
 
 
 def config_panel(config: Any, path: str | os.PathLike | None = None) -> ConfigPanel:
@@ -200,13 +197,18 @@ def _number(kind: type, rules: Any, value: float, common: dict[str, Any]) -> Any
     low = None if low is None else min(low, value)  # a slider would silently move a value outside its ends
     high = None if high is None else max(high, value)
     step = rules.get("step")
+    # A mouse cannot choose one of a million numbers, and a step of 0.1 would not reach 0.05.
+    wide = kind is int and low is not None and high is not None and (high - low) / (step or 1) > _MOST_PLACES
+    if step is None and kind is float and low is not None and high is not None and high > low:
+        step = 10.0 ** np.floor(np.log10((high - low) / _MOST_PLACES))
     steps = {} if step is None else {"step": step}
     if low is not None and high is not None and kind is float and rules.get("log"):
         low, high = float(np.log10(low)), float(np.log10(high))
         return widgets.FloatLogSlider(value=value, min=low, max=high, readout_format=".2e", **common)
-    if low is not None and high is not None:
-        slider = widgets.IntSlider if kind is int else widgets.FloatSlider
-        return slider(value=value, min=low, max=high, **steps, **common)
+    if low is not None and high is not None and not wide:
+        if kind is int:
+            return widgets.IntSlider(value=value, min=low, max=high, **steps, **common)
+        return widgets.FloatSlider(value=value, min=low, max=high, readout_format=".4g", **steps, **common)
     box = widgets.BoundedIntText if kind is int else widgets.BoundedFloatText
     limits = {"min": -1e9 if low is None else low, "max": 1e9 if high is None else high}
     return box(value=value, **{name: kind(limit) for name, limit in limits.items()}, **steps, **common)
@@ -266,134 +268,3 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
         if len(parts) == 1:
             return parts[0], True
     return hint, False
-
-
-def try_on_panel(
-    try_on: Callable[..., Any],
-    workspace: Workspace,
-    categories: Sequence[str] = ("auto", "upper_body", "lower_body", "dresses"),
-) -> TryOnPanel:
-    """Choose a person, a garment and a kind of garment from lists, and try it on.
-
-    Args:
-        try_on: called as ``try_on(person, cloth, category=...)`` with the paths of two photos; what it
-            returns has the picture as ``image``.
-        workspace: where the photos are taken from and the results are saved.
-        categories: what may be chosen as the kind of garment.
-
-    Raises:
-        InputError: there is no person photo or no garment photo in the workspace.
-    """
-    return TryOnPanel(try_on, workspace, categories)
-
-
-class TryOnPanel:
-    """Three lists and a button; see ``try_on_panel``.
-
-    Attributes:
-        person, cloth, category: the lists (ipywidgets ``Dropdown``).
-        button: does what ``run`` does and shows the result below the panel.
-        result: what ``try_on`` returned last, or None.
-        saved: the file of the last result, or None.
-        message: the sentence about the last failure, or "".
-    """
-
-    def __init__(self, try_on: Callable[..., Any], workspace: Workspace, categories: Sequence[str]) -> None:
-        import ipywidgets as widgets
-
-        self._try_on = try_on
-        self._workspace = workspace
-        self.result: Any = None
-        self.saved: Path | None = None
-        self.message = ""
-        lists = {"person": workspace.persons, "cloth": workspace.cloths}
-        files = {"person": workspace.person_files(), "cloth": workspace.cloth_files()}
-        for name, folder in lists.items():
-            if not files[name]:
-                raise InputError(f"There is no photo in {folder}; put one there and run this cell again.")
-        common = {"style": _LABEL_STYLE, "layout": _ROOM}
-        self.person = widgets.Dropdown(options=[path.name for path in files["person"]], description="person", **common)
-        self.cloth = widgets.Dropdown(options=[path.name for path in files["cloth"]], description="garment", **common)
-        self.category = widgets.Dropdown(options=list(categories), description="kind of garment", **common)
-        self.button = widgets.Button(description="Try it on", button_style="primary")
-        self.button.on_click(self._clicked)
-        self._output = widgets.Output()
-        self.widget = widgets.VBox([self.person, self.cloth, self.category, self.button, self._output])
-
-    def run(self) -> Any:
-        """Try the chosen garment on the chosen person, save the picture and return the result.
-
-        Raises:
-            VTOError: a photo cannot be read or used, or the result cannot be saved.
-        """
-        from .images import save_image
-
-        person = self._workspace.persons / self.person.value
-        cloth = self._workspace.cloths / self.cloth.value
-        result = self._try_on(person, cloth, category=self.category.value)
-        name = f"{Path(self.person.value).stem}--{Path(self.cloth.value).stem}.jpg"
-        save_image(result.image, self._workspace.results / name)
-        self.result, self.saved, self.message = result, self._workspace.results / name, ""
-        return result
-
-    def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(self.widget)
-
-    def _clicked(self, _: Any) -> None:
-        from IPython.display import display
-
-        self.button.disabled = True
-        try:
-            with _into(self._output):
-                print("Working ...")
-                try:
-                    result = self.run()
-                except VTOError as error:
-                    self.message = str(error)
-                    print(self.message)
-                    return
-                except Exception as error:
-                    self.message = f"{type(error).__name__}: {error}"
-                    raise
-                display(result.image)
-                print(f"Saved as {self.saved}")
-        finally:
-            self.button.disabled = False
-
-
-def before_after(before: Image.Image, after: Image.Image, height: int = 512) -> Any:
-    """Two pictures in one frame with a slider that uncovers the second: an ipywidgets ``VBox``.
-
-    Args:
-        before, after: PIL images; ``after`` is scaled to the size of ``before``.
-        height: height of the frame in pixels.
-    """
-    import ipywidgets as widgets
-
-    size = max(1, round(before.width * height / before.height)), height
-    left, right = (np.asarray(image.convert("RGB").resize(size)) for image in (before, after))
-
-    def frame(percent: int) -> bytes:
-        edge = round(size[0] * percent / 100)
-        mixed = left.copy()
-        mixed[:, :edge] = right[:, :edge]
-        if 0 < edge < size[0]:
-            mixed[:, edge - 1 : edge + 1] = 255
-        buffer = io.BytesIO()
-        Image.fromarray(mixed).save(buffer, "JPEG", quality=90)
-        return buffer.getvalue()
-
-    slider = widgets.IntSlider(value=50, min=0, max=100, description="after, %", continuous_update=True)
-    picture = widgets.Image(value=frame(slider.value), format="jpeg")
-    slider.observe(lambda change: setattr(picture, "value", frame(change["new"])), names="value")
-    return widgets.VBox([slider, picture])
-
-
-@contextlib.contextmanager
-def _into(output: Any) -> Iterator[None]:
-    """Send what a callback prints, shows or raises to an output widget, where a reader can see it."""
-    output.clear_output()
-    with output:
-        yield

@@ -40,6 +40,12 @@ class Callback:
     def drawn(self, trainer: Trainer, picture: Image.Image) -> None:
         """After a sample grid was written."""
 
+    def passed(self, trainer: Trainer) -> None:
+        """After a step and all that is measured and drawn at it: a callback may hold the run here."""
+
+    def paused(self, trainer: Trainer) -> None:
+        """When the run is held, after a checkpoint of it was written."""
+
     def saved(self, trainer: Trainer, path: Path) -> None:
         """After a checkpoint was written."""
 
@@ -145,7 +151,7 @@ class RunCopy(Callback):
 
     Args:
         folder: of the copy.
-        every: least seconds between two copies; the last state is copied at the end in any case.
+        every: least seconds between two copies; at a pause and at the end the last state is copied in any case.
     """
 
     def __init__(self, folder: str | os.PathLike, every: float = 300.0) -> None:
@@ -156,13 +162,16 @@ class RunCopy(Callback):
         if time.monotonic() - self._copied_at >= self.every:
             self._copy(trainer)
 
+    def paused(self, trainer: Trainer) -> None:
+        self._copy(trainer)
+
     def ended(self, trainer: Trainer) -> None:
         self._copy(trainer)
 
     def _copy(self, trainer: Trainer) -> None:
         try:
             copy_run(trainer.folder.path, self.folder)
-        except OutputError as error:
+        except (OutputError, OSError) as error:  # a Drive that is gone fails at any file
             for callback in trainer.callbacks:
                 callback.noted(trainer, f"The run was not copied: {error}")
         self._copied_at = time.monotonic()

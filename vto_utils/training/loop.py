@@ -97,8 +97,12 @@ class Trainer:
         """The present stage."""
         return self.learner.now
 
-    def fit(self, minutes: float = math.inf) -> Outcome:
+    def fit(self, minutes: float = math.inf, stop: threading.Event | None = None) -> Outcome:
         """Train until the last step, for so many minutes, or until Ctrl-C; a checkpoint is then there.
+
+        Args:
+            minutes: of training, at most.
+            stop: ends the run after the step under way when somebody sets it, from any thread.
 
         Raises:
             InputError: the loss is not a number, or samples cannot be read. The last checkpoint stays.
@@ -109,7 +113,7 @@ class Trainer:
         self.data.train(self.stage.size)  # what cannot be used is told before anything is written
         if self.processes.main:
             self.folder.describe(self.config, self.data.sources)
-        with stop_requests() as stop, shared_cores(self.processes.kind, self.config.workers):
+        with stop_requests(stop) as stop, shared_cores(self.processes.kind, self.config.workers):
             self._tell("started")
             try:
                 left = False
@@ -146,6 +150,7 @@ class Trainer:
             self._record(learned, now - before, arrived - before)
             last = learner.stage_step == stage.steps
             self._watch(watched, last)
+            self._tell("passed")
             # What would be due during the next step is written before it: never more than save_every is lost.
             due = time.monotonic() + (now - before) > self._saved_at + self.config.save_every
             left, due = self._agreed(stop.is_set() or now > self._deadline, due)

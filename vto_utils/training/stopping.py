@@ -10,12 +10,15 @@ from types import FrameType
 
 
 @contextlib.contextmanager
-def stop_requests() -> Iterator[threading.Event]:
+def stop_requests(event: threading.Event | None = None) -> Iterator[threading.Event]:
     """An event that Ctrl-C or a request to end (SIGTERM) sets, so that a step is never left half done.
 
     The second Ctrl-C is an ordinary one. Outside the main thread, where signals cannot be caught, all are.
+
+    Args:
+        event: the one to set, where somebody else may set it too; a new one if None.
     """
-    stop, old = threading.Event(), {}
+    stop, old = threading.Event() if event is None else event, {}
 
     def ask(number: int, frame: FrameType | None) -> None:
         if stop.is_set() and number == signal.SIGINT:

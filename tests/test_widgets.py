@@ -1,20 +1,14 @@
 from __future__ import annotations
 
 import enum
-import io
 import json
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Literal
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from vto_utils.errors import InputError, NoPersonError
-from vto_utils.images import load_image
-from vto_utils.widgets import before_after, config_panel, try_on_panel
-from vto_utils.workspace import open_workspace
+from vto_utils.errors import InputError
+from vto_utils.widgets import config_panel
 
 
 class Speed(enum.Enum):
@@ -192,77 +186,3 @@ def test_settings_that_cannot_be_written(tmp_path):
 def test_only_dataclass_instances(config):
     with pytest.raises(InputError, match="dataclass"):
         config_panel(config)
-
-
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    monkeypatch.delenv("VTO_WORKSPACE", raising=False)
-    workspace = open_workspace(tmp_path / "ws")
-    for name in ("persons/ann.png", "persons/bob.jpg", "cloths/shirt.png", "cloths/tee.png"):
-        Image.new("RGB", (48, 64), (40, 90, 120)).save(workspace.root / name)
-    return workspace
-
-
-def side_by_side(person, cloth, category):
-    """A try-on that is not one, but uses both photos."""
-    image = Image.fromarray(np.hstack([np.asarray(load_image(path)) for path in (person, cloth)]))
-    return SimpleNamespace(image=image, category=category)
-
-
-def test_try_on_panel_runs_without_a_click(workspace):
-    panel = try_on_panel(side_by_side, workspace)
-    result = panel.run()
-    assert result.category == "auto" and result.image.size == (96, 64)
-    assert panel.result is result
-    assert panel.saved == workspace.results / "ann--shirt.jpg" and panel.saved.is_file()
-
-
-def test_try_on_panel_follows_its_lists(workspace):
-    panel = try_on_panel(side_by_side, workspace)
-    panel.person.value, panel.cloth.value, panel.category.value = "bob.jpg", "tee.png", "dresses"
-    panel.button.click()
-    assert panel.result.category == "dresses"
-    assert panel.saved.name == "bob--tee.jpg"
-    assert panel.message == "" and not panel.button.disabled
-
-
-def test_try_on_panel_says_what_went_wrong(workspace, capsys):
-    def nobody(person, cloth, category):
-        raise NoPersonError("Nobody is visible in the photo.")
-
-    panel = try_on_panel(nobody, workspace)
-    panel.button.click()
-    assert panel.message == "Nobody is visible in the photo."
-    assert panel.message in capsys.readouterr().out
-    assert panel.result is None and not panel.button.disabled
-    with pytest.raises(NoPersonError):
-        panel.run()
-
-
-def test_try_on_panel_with_a_broken_photo(workspace, capsys):
-    (workspace.persons / "aaa.jpg").write_text("not a photo")
-    panel = try_on_panel(side_by_side, workspace)
-    panel.button.click()
-    assert "aaa.jpg" in panel.message
-    assert list(workspace.results.iterdir()) == []
-
-
-def test_try_on_panel_needs_photos(tmp_path, monkeypatch):
-    monkeypatch.delenv("VTO_WORKSPACE", raising=False)
-    with pytest.raises(InputError, match="persons"):
-        try_on_panel(side_by_side, open_workspace(tmp_path / "empty"))
-
-
-def test_before_after_uncovers_the_second_picture():
-    box = before_after(Image.new("RGB", (90, 120), "black"), Image.new("RGB", (45, 60), "red"), height=64)
-    slider, picture = box.children
-
-    def share_of_red(percent):
-        slider.value = percent
-        image = np.asarray(Image.open(io.BytesIO(picture.value)).convert("RGB")).astype(int)
-        assert image.shape == (64, 48, 3)
-        return (image[..., 0] - image[..., 2] > 128).mean()
-
-    assert share_of_red(0) == 0
-    assert share_of_red(25) == pytest.approx(0.25, abs=0.05)
-    assert share_of_red(100) == 1

@@ -12,11 +12,13 @@ import io
 import os
 import stat
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from .errors import InputError, OutputError
 from .files import atomic_path
@@ -246,21 +248,29 @@ def _to_uint8(array: np.ndarray, name: str) -> np.ndarray:
 # Writing ------------------------------------------------------------------------------------------
 
 
-def save_image(image: Image.Image | np.ndarray, path: str | os.PathLike, quality: int = 95) -> None:
+def save_image(
+    image: Image.Image | np.ndarray,
+    path: str | os.PathLike,
+    quality: int = 95,
+    text: Mapping[str, str] | None = None,
+) -> None:
     """Write an image as JPEG, PNG or WebP, chosen by the suffix; the file appears whole or not at all.
 
     Args:
         image: ``PIL.Image``, or uint8 array [H, W] or [H, W, 3] RGB. Grey stays grey (masks); transparency is
-            kept by PNG and WebP and laid on white by JPEG. Metadata is not written.
+            kept by PNG and WebP and laid on white by JPEG. Metadata of the image is not written.
         path: ends in .jpg, .jpeg, .png or .webp; missing folders are made.
         quality: 1..100 for JPEG and WebP.
+        text: keyword -> text, written into a PNG as text chunks.
 
     Raises:
-        OutputError: unknown suffix, a folder in the way, no permission, or no room.
+        OutputError: unknown suffix, a folder in the way, no permission, no room, or ``text`` for another format.
     """
     check_writable(path)
     path = Path(path)
     kind = path.suffix.lower()
+    if text and kind != ".png":
+        raise OutputError(f"{path} cannot hold texts: save it as .png.")
     image = image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image))
     if kind == ".png":
         keep = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
@@ -273,6 +283,10 @@ def save_image(image: Image.Image | np.ndarray, path: str | os.PathLike, quality
     options: dict[str, Any] = {} if kind == ".png" else {"quality": quality}
     if kind in (".jpg", ".jpeg"):
         options["subsampling"] = 0 if quality >= 90 else 2  # 0: full colour resolution, prints stay sharp
+    if text:
+        options["pnginfo"] = PngInfo()
+        for keyword, value in text.items():
+            options["pnginfo"].add_itxt(keyword, value)  # UTF-8
     with atomic_path(path) as temporary:
         try:
             image.save(temporary, **options)

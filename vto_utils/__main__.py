@@ -143,7 +143,7 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     tryon.add_argument(
         "--refine", type=steps, default=0, metavar="N",
-        help="fit the learned warp to this very pair in N steps, about 0.3 s each; 20 is plenty (default: 0)",
+        help="fit the learned warp to this very pair in N steps; 20 are plenty (default: 0)",
     )  # fmt: skip
     tryon.add_argument(
         "--size", type=size, metavar="HxW",

@@ -11,7 +11,6 @@ unbroken run.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 from dataclasses import dataclass
@@ -24,14 +23,11 @@ from torch import Tensor
 
 from .. import assets
 from ..errors import InputError
-from ..files import atomic_path
 from ..networks.garment import GarmentAnswer, GarmentConfig, GarmentNet, category_logits, save_garment_net
 from ..networks.layers import resize
 from ..resumable import ResumableRun
 from ..runtime import pick_device
 from ..training.schedule import rate_factor, running_mean
-
-_KEEP = 3  # checkpoints
 
 
 @dataclass(frozen=True)
@@ -150,19 +146,6 @@ class GarmentTrainer(ResumableRun):
         self.step += 1
         return value
 
-    def save(self) -> Path:
-        """Write a checkpoint and the weights to ship; all but the last three checkpoints go."""
-        state = {
-            "step": self.step,
-            "config": json.dumps(dataclasses.asdict(self.config)),
-            "net": self.net.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        path = self.folder / "checkpoints" / f"{self.step:07d}.pt"
-        with atomic_path(path) as temporary:
-            torch.save(state, temporary)
-        for old in self.checkpoints()[:-_KEEP]:
-            old.unlink(missing_ok=True)
+    def ship(self) -> None:
+        """Write the running mean of the weights as ``garment.safetensors``."""
         save_garment_net(self.folder / "garment.safetensors", self.average.module)
-        return path

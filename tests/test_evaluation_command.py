@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -24,7 +25,7 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("evaluation")
     write_synthetic(root / "data", 8, "all")
     torch.manual_seed(0)
-    gmm = GMM(GMMConfig(35, 4, **drawn.GMM))
+    gmm = GMM(replace(GMMConfig.product(), **drawn.GMM))
     tom = TryOnSynthesizer(SynthesizerConfig(1, len(LAYOUT), 18, darkest=-1, **drawn.TOM))
     save_checkpoint(root / "networks", gmm, tom, extra={"step": 3})
     save_checkpoint(root / "pair_of_photos", GMM(GMMConfig(**drawn.GMM)), TryOnSynthesizer())

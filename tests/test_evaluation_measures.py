@@ -29,7 +29,7 @@ class TrueGMM:
         logits = 60.0 * one_hot(layout, len(LAYOUT)).movedim(-1, 1)
         flow = batch["flow"] + 5 * (1 - batch["flow_valid"])  # elsewhere nothing is read
         warped = sample_garment(garment_input(batch["cloth"], batch["cloth_mask"]), flow)
-        return GMMOutput(flow, flow + 0.2, warped, logits, torch.zeros(1, 25, 2), (flow, flow, flow))
+        return GMMOutput(flow, flow + 0.2, warped, logits, torch.zeros(1, 25, 2), (flow,) * 4, (flow,) * 4)
 
 
 class TrueTom:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from drawn_labels import body as drawn_body
 from PIL import Image
 
-from vto_utils import fitting
+from vto_utils import agnostic, fitting
 from vto_utils.checkpoints import save_checkpoint
 from vto_utils.errors import InputError
 from vto_utils.fitting import Fitter, Placement, Window, drape
@@ -150,8 +152,8 @@ def test_a_known_shift_moves_the_garment():
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     torch.manual_seed(0)
-    small = dict(widths=(8, 16, 16, 16), depths=(0, 0, 0, 0), features=16, radii=(1, 1))
-    gmm = GMM(GMMConfig(35, 4, **small))
+    small = dict(widths=(8, 16, 16, 16), depths=(0, 0, 0, 0), features=16, trunk=0, radii=(1, 1, 1))
+    gmm = GMM(replace(GMMConfig.product(), **small))
     tom = TryOnSynthesizer(SynthesizerConfig(1, len(LAYOUT), 18, widths=(8, 16, 16), depths=(0, 0, 0), darkest=-1))
     return save_checkpoint(tmp_path_factory.mktemp("weights"), gmm, tom)
 
@@ -164,7 +166,7 @@ def upright(factor: int) -> tuple[np.ndarray, Pose]:
     return ids, Pose(np.float32([(x * factor, y * factor, 1) for x, y in points]))
 
 
-def test_fresh_networks_leave_the_garment_as_it_is(weights):
+def test_fresh_networks_lay_the_garment_where_the_person_may_be_painted(weights):
     ids, pose = upright(4)
     photo = np.full((*ids.shape, 3), 90, np.uint8)
     fitter = Fitter(weights, "cpu")
@@ -172,7 +174,17 @@ def test_fresh_networks_leave_the_garment_as_it_is(weights):
     height, width = fitting.SIZE
     assert found.photo == ids.shape and found.flow.shape == (height, width, 2)
     assert found.layout.shape == (height, width, len(LAYOUT)) and found.render.shape == (height, width, 3)
-    np.testing.assert_allclose(found.flow, identity(fitting.SIZE), atol=1e-5)
+    window = Window.around(ids > 0)
+    hidden = agnostic.agnostic_mask(
+        window.cut(ids, fitting.SIZE, labels=True), Pose(window.points(pose.keypoints, fitting.SIZE)), "upper_body"
+    )
+    ys, xs = np.nonzero(hidden)
+    for axis, start, end, length in ((0, xs.min(), xs.max() + 1, width), (1, ys.min(), ys.max() + 1, height)):
+        middle = found.flow[height // 2, :, 0] if axis == 0 else found.flow[:, width // 2, 1]
+        steps = np.diff(middle)
+        assert steps.min() > 0 and np.ptp(steps) < 1e-4  # enlarged evenly
+        if axis == 0:  # the garment lies in the middle of its picture
+            assert np.interp((start + end) / 2, np.arange(length) + 0.5, middle) == pytest.approx(0, abs=0.02)
     np.testing.assert_allclose(found.layout, 1 / len(LAYOUT), atol=1e-5)
     np.testing.assert_allclose(found.shading, 1, atol=1e-5)
     assert found.render.min() >= 0 and found.render.max() <= 255

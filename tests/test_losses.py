@@ -523,7 +523,7 @@ def test_the_layout_shows_no_garment_the_warp_does_not_bring():
 
 def test_what_the_gmm_finds_fits_the_losses():
     """Every loss of the warp takes GMMOutput as it is, and together they reach every parameter."""
-    config = GMMConfig(garment_channels=4, widths=(8, 16, 16, 32), depths=(0, 1, 1, 1), features=16, radii=(1, 1))
+    config = GMMConfig(garment_channels=4, widths=(8, 16, 16, 32), depths=(0, 1, 1, 1), features=16, radii=(1, 1, 1))
     gmm = GMM(config)
     for parameter in gmm.parameters():
         if not parameter.any():

@@ -11,6 +11,7 @@ from vto_utils import networks
 from vto_utils.datasets.sample import CATEGORIES, visible_garment
 from vto_utils.labels import ID, NAMES
 from vto_utils.networks import inputs
+from vto_utils.networks.body_frames import body_frames
 from vto_utils.networks.inputs import LAYOUT, PARSE_GROUPS
 
 SIZE = (128, 96)
@@ -52,15 +53,16 @@ def test_unknown_labels_are_other():
 def test_person_layout_is_made_of_its_parts():
     parse, mask, points = parses({}, {"upper": "dress"}), region(2), keypoints(2)
     made = inputs.person_layout(parse, mask, points, torch.tensor([0, 2]))
-    assert made.shape == (2, 35, *SIZE) and made.dtype == torch.float32
-    assert made.min() >= 0 and made.max() <= 1
-    assert networks.GMMConfig.product().person_channels == 35
-    parts, seen, shape, maps, wanted = made.split([12, 1, 1, 18, 3], dim=1)
+    assert made.shape == (2, 45, *SIZE) and made.dtype == torch.float32
+    assert networks.GMMConfig.product().person_channels == 45
+    parts, seen, shape, maps, places, wanted = made.split([12, 1, 1, 18, 10, 3], dim=1)
+    assert made.min() >= -1 and made.max() <= 1 and min(x.min() for x in (parts, seen, shape, maps, wanted)) >= 0
     assert torch.equal(seen, mask)
     assert not (parts * mask).any()  # nothing of the old garment
     torch.testing.assert_close(parts.sum(1, keepdim=True), 1 - mask)
     torch.testing.assert_close(shape, inputs.body_shape(parse))
     torch.testing.assert_close(maps, inputs.heatmaps(points, SIZE))
+    assert torch.equal(places, body_frames(points, SIZE))
     assert torch.equal(wanted.mean((2, 3)), torch.tensor([[1.0, 0, 0], [0, 0, 1]]))
 
 
@@ -185,7 +187,7 @@ def test_open_places_are_background_and_bare_legs():
 
 
 def test_seen_garment_is_mask_times_chance():
-    config = networks.GMMConfig(person_channels=35, garment_channels=4, widths=(8, 16, 16, 16), features=16)
+    config = networks.GMMConfig(person_channels=45, garment_channels=4, widths=(8, 16, 16, 16), features=16)
     gmm = networks.GMM(config)
     person = inputs.person_layout(parses({}), region(), keypoints(), torch.tensor([0]))
     garment = torch.rand(1, 4, *SIZE)

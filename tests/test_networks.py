@@ -11,7 +11,7 @@ from vto_utils import networks
 from vto_utils.networks import GMM, GMMConfig, SynthesizerConfig, TryOnSynthesizer, layers
 from vto_utils.tps import control_grid, tps_grid
 
-SMALL_GMM = dict(widths=(8, 16, 16, 32), depths=(0, 1, 1, 1), features=16, radii=(2, 1))
+SMALL_GMM = dict(widths=(8, 16, 16, 32), depths=(0, 1, 1, 1), trunk=1, features=16, radii=(1, 2, 1))
 SMALL_TOM = dict(widths=(8, 16, 16), depths=(0, 1, 1))
 SEED_GMM = GMMConfig(**SMALL_GMM)
 PRODUCT_GMM = dataclasses.replace(GMMConfig.product(), **SMALL_GMM)
@@ -115,20 +115,29 @@ def test_product_networks_fit_the_budget():
 
 
 def test_gmm_tells_everything():
-    person, garment = photos(2, (64, 48), 35), photos(2, (64, 48), 4)
-    garment[:, 3] = 1
+    person, garment = photos(2, (64, 48), 45), photos(2, (64, 48), 4)
+    garment[:, 3], person[:, 12] = 1, 1  # both close-ups show the same part of their pictures
     found = GMM(PRODUCT_GMM).warp(person, garment)
     identity = networks.identity_flow(person).expand(2, -1, -1, -1)
     torch.testing.assert_close(found.flow, identity)
     torch.testing.assert_close(found.coarse_flow, identity)
     torch.testing.assert_close(found.warped, garment, atol=1e-5, rtol=0)
-    torch.testing.assert_close(found.theta, control_grid(5, 5).expand(2, -1, -1))
+    torch.testing.assert_close(found.theta, control_grid(5, 5).expand(2, -1, -1) / 0.92)
     assert found.layout.shape == (2, len(networks.LAYOUT), 64, 48)
-    assert [tuple(f.shape) for f in found.flows] == [(2, 2, 8, 6), (2, 2, 8, 6), (2, 2, 16, 12)]
+    assert [tuple(f.shape) for f in found.flows] == [(2, 2, 64, 48)] * 4
+    assert [tuple(d.shape[2:]) for d in found.displacements] == [(8, 6), (4, 3), (8, 6), (16, 12)]
+
+
+def test_new_gmm_lays_the_garment_where_it_may_be_painted():
+    person, garment = torch.zeros(1, 45, 64, 48), torch.zeros(1, 4, 64, 48)
+    person[:, 12, 16:48, 18:42] = 1  # 32 x 24, its middle at (30, 32)
+    garment[:, 3, 0:16, 12:24] = 1  # half as large
+    found = GMM(PRODUCT_GMM).warp(person, garment)
+    torch.testing.assert_close(found.warped[:, 3:].round(), person[:, 12:13])  # read between pixels at its edges
 
 
 def test_warped_is_the_garment_read_at_the_flow():
-    person, garment = photos(1, (32, 32), 35), photos(1, (40, 30), 4)  # sizes may differ
+    person, garment = photos(1, (32, 32), 45), photos(1, (40, 30), 4)  # sizes may differ
     found = awaken(GMM(PRODUCT_GMM), 0.3).warp(person, garment)
     assert (found.flow - networks.identity_flow(person)).abs().max() > 0.01
     grid = found.flow.permute(0, 2, 3, 1)
@@ -145,7 +154,8 @@ def test_coarse_flow_is_the_spline_through_theta():
     controls = control_grid(5, 5)
     assert (found.theta - controls).abs().max() > 0.01
     expected = tps_grid(found.theta, controls, (8, 6)).permute(0, 3, 1, 2)
-    torch.testing.assert_close(found.flows[0], expected, atol=1e-5, rtol=0)
+    places = found.displacements[0] + networks.identity_flow(expected)
+    torch.testing.assert_close(places, expected, atol=1e-5, rtol=0)
 
 
 def test_offsets_are_limited():
@@ -178,7 +188,7 @@ def gradients_reach_everything(model, loss):
 
 def test_every_weight_of_gmm_matters():
     model = awaken(GMM(PRODUCT_GMM))
-    found = model.warp(photos(1, channels=35), photos(1, channels=4))
+    found = model.warp(photos(1, channels=45), photos(1, channels=4))
     loss = found.warped.square().mean() + found.layout[:, 1].mean()
     assert gradients_reach_everything(model, loss) == []
 
@@ -186,7 +196,7 @@ def test_every_weight_of_gmm_matters():
 def test_spline_gradient_flows_from_the_start():
     model = GMM(SEED_GMM)
     F.l1_loss(model(photos(), photos()), photos()).backward()
-    for head in (model.spline.offsets, model.step_8.step, model.step_4.step):
+    for head in (model.spline.offsets, model.spline.overall, model.step_16.step, model.step_8.step, model.step_4.step):
         assert head.weight.grad.abs().max() > 0
 
 
@@ -277,7 +287,7 @@ def test_seed_decides_the_weights():
 
 
 def test_autocast_keeps_positions_in_float32():
-    person, garment = photos(1, channels=35), photos(1, channels=4)
+    person, garment = photos(1, channels=45), photos(1, channels=4)
     gmm, tom = awaken(GMM(PRODUCT_GMM)), awaken(TryOnSynthesizer(PRODUCT_TOM))
     with torch.no_grad():
         exact = gmm.warp(person, garment)
@@ -308,7 +318,9 @@ def test_config_survives_json(config):
         dict(garment_channels=5),
         dict(widths=(32, 64, 128)),
         dict(widths=(32, 64, 128, 250)),
-        dict(radii=(3,)),
+        dict(radii=(3, 2)),
+        dict(trunk=-1),
+        dict(closeups=True),
         dict(control_points=(1, 5)),
         dict(offset_limit=0.0),
         dict(depths=(0, 1, 1, -1)),
@@ -340,7 +352,7 @@ def test_wrong_channels_are_named():
     with pytest.raises(ValueError, match=r"GMM takes person as \[B, 3, H, W\], got \[1, 4, 64, 48\]"):
         GMM(SEED_GMM)(photos(channels=4), photos())
     with pytest.raises(ValueError, match=r"GMM takes garment as \[B, 4, H, W\]"):
-        GMM(PRODUCT_GMM)(photos(channels=35), photos())
+        GMM(PRODUCT_GMM)(photos(channels=45), photos())
     with pytest.raises(ValueError, match=r"TryOnSynthesizer takes warped as \[B, 3, H, W\]"):
         TryOnSynthesizer(SEED_TOM)(photos(), photos(channels=4))
 

@@ -24,7 +24,7 @@ def found(wanted: torch.Tensor, arm: torch.Tensor | None = None) -> tuple[GMMOut
     if arm is not None:
         layout[:, LAYOUT.index("left-arm")] = torch.where(arm[:, 0] > 0, 30.0, -8.0)
     flow = identity_flow(wanted)
-    return GMMOutput(flow, flow, garment, layout, torch.zeros(1, 25, 2), (flow, flow, flow)), garment
+    return GMMOutput(flow, flow, garment, layout, torch.zeros(1, 25, 2), (flow,) * 4, (flow,) * 4), garment
 
 
 def iou(one: torch.Tensor, other: torch.Tensor) -> float:

@@ -106,7 +106,7 @@ def test_networks_to_use_are_whole_and_small(whole):
     for name, stages in (("last", 3), ("best", 3)):
         found = load_checkpoint(folder / name)
         assert len(found.meta["stages"]) == stages and found.meta["stages"][0] == "warp 64x48"
-        assert found.gmm.config.person_channels == 35 and next(found.gmm.parameters()).dtype == torch.float32
+        assert found.gmm.config.person_channels == 45 and next(found.gmm.parameters()).dtype == torch.float32
     size = sum(p.numel() for p in load_checkpoint(folder / "last").gmm.parameters())
     assert (folder / "last" / "gmm.safetensors").stat().st_size < 2.3 * size  # 2 bytes a number, and their names
     assert load_checkpoint(folder / "best").meta["validation"]["garment_iou"] >= 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ WEIGHTS = LossWeights(**drawn.NO_FEATURES)
 
 def small_networks(seed: int = 0) -> Networks:
     torch.manual_seed(seed)
-    gmm = GMM(GMMConfig(35, 4, **drawn.GMM))
+    gmm = GMM(replace(GMMConfig.product(), **drawn.GMM))
     tom = TryOnSynthesizer(SynthesizerConfig(1, len(LAYOUT), 18, darkest=-1, **drawn.TOM))
     for parameter in [*gmm.parameters(), *tom.parameters()]:
         if not parameter.any():  # wake what starts at zero
@@ -42,13 +43,13 @@ def test_known_flow_and_layout_cost_nothing():
     layout = layout_target(batch["target_parse"], batch["category"], where)
     logits = 30.0 * torch.nn.functional.one_hot(layout, len(LAYOUT)).movedim(-1, 1)
     warped = sample_garment(garment_input(batch["cloth"], batch["cloth_mask"]), flow)
-    found = GMMOutput(flow, flow, warped, logits, torch.zeros(3, 25, 2), (flow, flow, flow))
+    found = GMMOutput(flow, flow, warped, logits, torch.zeros(3, 25, 2), (flow,) * 4, (flow,) * 4)
     terms = warp_terms(batch, found, WEIGHTS, None)
     for name in ("flow", "coarse_flow", "colour", "layout"):
         assert terms[name] < 1e-4, name
     assert terms["spill"] < 0.02
     assert terms["cover"] < 0.1 and terms["seen"] < 0.2  # the mask is read between pixels
-    worse = warp_terms(batch, found._replace(flow=flow + 0.2, flows=(flow, flow + 0.2, flow + 0.2)), WEIGHTS, None)
+    worse = warp_terms(batch, found._replace(flow=flow + 0.2, flows=(flow, *[flow + 0.2] * 3)), WEIGHTS, None)
     # 0.2 is 19.2 pixels of 192 and 25.6 of 256
     assert worse["flow"].item() == pytest.approx((19.2**2 + 25.6**2) ** 0.5, rel=1e-3)
     everywhere = warp_terms(batch, found._replace(warped=torch.ones_like(warped)), WEIGHTS, None)

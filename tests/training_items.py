@@ -13,7 +13,7 @@ from vto_utils.training.config import StageConfig, TrainConfig
 from vto_utils.training.data import TrainingData
 
 SIZE = (64, 48)  # (height, width)
-GMM = dict(widths=(8, 16, 16, 32), depths=(0, 1, 1, 1), features=16, radii=(2, 1))
+GMM = dict(widths=(8, 16, 16, 32), depths=(0, 1, 1, 1), features=16, trunk=1, radii=(1, 2, 1))
 TOM = dict(widths=(8, 16, 16), depths=(0, 1, 1))
 DISCRIMINATOR = dict(scales=1, layers=2, width=8)
 NO_FEATURES = dict(features=0, image_features=0)  # a perceptual distance would need a model file

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..labels import CATEGORIES, ID, LEGS
+from .body_frames import BODY_FRAMES, body_frames
+from .closeup import CloseUp
 from .layers import check_channels, resize
 
 if TYPE_CHECKING:
@@ -40,9 +42,11 @@ LAYOUT = ("other", "garment", "left-arm", "right-arm", "torso-skin", "legs", "lo
 below a top; "other" the background and all that a try-on keeps. Left and right are the person's own."""
 
 KEYPOINTS = 18  # COCO-18
-PERSON_CHANNELS = len(PARSE_GROUPS) + 2 + KEYPOINTS + len(CATEGORIES)
+PERSON_CHANNELS = len(PARSE_GROUPS) + 2 + KEYPOINTS + len(BODY_FRAMES) + len(CATEGORIES)
 GARMENT_CHANNELS = 4
 
+_MASK = len(PARSE_GROUPS)  # the agnostic mask's channel in the person input
+_LONGER = 0.2  # a new top may be longer than the agnostic mask, by this share of the mask's height
 _CONFIDENT = 0.1  # key points below count as unknown
 _HIDDEN_SHAPE = 16  # the body's outline is known to this many pixels only: clothes must not show in it
 _MOSTLY = 0.25  # share of all clothes that makes a dress one
@@ -58,7 +62,7 @@ def person_layout(parse: Tensor, agnostic_mask: Tensor, keypoints: Tensor, categ
     """The person without the garment, and what is wanted: the person input of the GMM.
 
     In channel order: the :data:`PARSE_GROUPS` outside the agnostic mask (12), that mask (1), the coarse shape of the
-    body (1), heatmaps of the key points (18), the category in constant planes (3).
+    body (1), heatmaps of the key points (18), places along torso and limbs (10), the category in constant planes (3).
 
     Args:
         parse: [B, H, W] CIHP-20 ids, any integer type.
@@ -67,7 +71,7 @@ def person_layout(parse: Tensor, agnostic_mask: Tensor, keypoints: Tensor, categ
         category: [B] int64, place in ``labels.CATEGORIES``: upper_body, lower_body, dresses.
 
     Returns:
-        [B, 35, H, W] float32 in [0, 1].
+        [B, 45, H, W] float32; the places along the body in [-1, 1], all else in [0, 1].
 
     Raises:
         ValueError: wrong shapes.
@@ -81,7 +85,8 @@ def person_layout(parse: Tensor, agnostic_mask: Tensor, keypoints: Tensor, categ
     mask = agnostic_mask.float()
     wanted = F.one_hot(category.long(), len(CATEGORIES)).float()[:, :, None, None].expand(-1, -1, height, width)
     parts = parse_one_hot(parse) * (1 - mask)
-    return torch.cat([parts, mask, body_shape(parse), heatmaps(keypoints, (height, width)), wanted], dim=1)
+    points, places = heatmaps(keypoints, (height, width)), body_frames(keypoints, (height, width))
+    return torch.cat([parts, mask, body_shape(parse), points, places, wanted], dim=1)
 
 
 def parse_one_hot(parse: Tensor) -> Tensor:
@@ -135,6 +140,16 @@ def garment_input(cloth: Tensor, cloth_mask: Tensor) -> Tensor:
     check_channels(cloth, 3, "garment_input", "cloth")
     check_channels(cloth_mask, 1, "garment_input", "cloth_mask")
     return torch.cat([cloth, cloth_mask.to(cloth.dtype)], dim=1)
+
+
+def person_closeup(person: Tensor) -> CloseUp:
+    """The window of :func:`person_layout`'s pictures in which something may change.
+
+    It holds the agnostic mask, and under a top also what a longer top would cover.
+    """
+    mask = person[:, _MASK : _MASK + 1]
+    top = person[:, -len(CATEGORIES), 0, 0]  # the first category's plane
+    return CloseUp.around(mask, below=_LONGER * top)
 
 
 # What goes into the TryOnSynthesizer ----------------------------------------------------------------

@@ -104,13 +104,12 @@ def warp_terms(
     rgb, mask = found.warped[:, :3].float(), found.warped[:, 3:].float()
 
     def flow() -> Tensor:
-        levels = (*found.flows[1:], found.flow)
         return per_sample(lambda true, known, *flows: losses.multi_level_flow_loss(flows, true, known),
-                          batch["flow"], valid, *levels)  # fmt: skip
+                          batch["flow"], valid, *found.flows[1:])  # fmt: skip
 
-    def smooth() -> Tensor:  # the full-size flow is the last level, enlarged
-        total = sum(n * losses.second_order_smoothness(x) for n, x in enumerate(found.flows, start=1))
-        return total / sum(range(1, len(found.flows) + 1))
+    def smooth() -> Tensor:
+        levels = list(enumerate(found.displacements, start=1))
+        return sum(n * losses.second_order_smoothness(x) for n, x in levels) / sum(n for n, _ in levels)
 
     def features() -> Tensor:  # outside the garment both pictures are the same
         return perceptual(target + worn * (rgb - target), target)

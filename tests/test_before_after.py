@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vto_utils.before_after import before_after
 from vto_utils.errors import InputError
+from vto_utils.panels.before_after import before_after
 
 
 def black_and_red():

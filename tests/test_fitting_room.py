@@ -8,9 +8,9 @@ from PIL import Image
 
 from vto_utils import fitting
 from vto_utils.errors import InputError, NoPersonError
-from vto_utils.fitting_room import FittingRoom, TryOnSettings
-from vto_utils.network_choice import NetworkChoice, NetworkChoices
-from vto_utils.try_on_grid import try_on_grid
+from vto_utils.panels.fitting_room import FittingRoom, TryOnSettings
+from vto_utils.panels.network_choice import NetworkChoice, NetworkChoices
+from vto_utils.panels.try_on_grid import try_on_grid
 from vto_utils.workspace import open_workspace
 
 

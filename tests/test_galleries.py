@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from vto_utils.errors import InputError
-from vto_utils.galleries import THUMBNAIL, Gallery, thumbnail
+from vto_utils.panels.galleries import THUMBNAIL, Gallery, thumbnail
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from vto_utils import fitting
 from vto_utils.checkpoints import save_checkpoint
 from vto_utils.errors import InputError
-from vto_utils.network_choice import network_choices
 from vto_utils.networks import GMM, GMMConfig, SynthesizerConfig, TryOnSynthesizer
+from vto_utils.panels.network_choice import network_choices
 
 
 @pytest.fixture

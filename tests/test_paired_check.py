@@ -10,8 +10,8 @@ from PIL import Image
 from vto_utils.errors import AssetError, InputError
 from vto_utils.evaluation import measures, pairs
 from vto_utils.images import load_image
-from vto_utils.network_choice import NetworkChoice
-from vto_utils.paired_check import paired_check
+from vto_utils.panels.network_choice import NetworkChoice
+from vto_utils.panels.paired_check import paired_check
 from vto_utils.workspace import open_workspace
 
 RULES = NetworkChoice("geometric", "geometric", "geometric")

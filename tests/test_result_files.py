@@ -8,10 +8,10 @@ from PIL import Image
 
 from vto_utils import fitting
 from vto_utils.errors import InputError, OutputError
-from vto_utils.fitting_room import FittingRoom, TryOnSettings
 from vto_utils.images import save_image
-from vto_utils.network_choice import NetworkChoice, NetworkChoices
-from vto_utils.result_files import KEYWORD, read_record, record, save_result
+from vto_utils.panels.fitting_room import FittingRoom, TryOnSettings
+from vto_utils.panels.network_choice import NetworkChoice, NetworkChoices
+from vto_utils.panels.result_files import KEYWORD, read_record, record, save_result
 from vto_utils.workspace import open_workspace
 
 CAMERA, PLACE = "SecretCamera 3000", "Hidden Lane 7"

@@ -11,17 +11,17 @@ import torch
 import training_items as drawn
 from PIL import Image
 
-from vto_utils import training_panel as module
 from vto_utils.datasets import recognise
 from vto_utils.errors import InputError
-from vto_utils.run_curves import draw_curves, read_logs, run_table
+from vto_utils.panels import training_panel as module
+from vto_utils.panels.run_curves import draw_curves, read_logs, run_table
+from vto_utils.panels.training_panel import training_panel
+from vto_utils.panels.training_settings import SettingsPanel, first_look
+from vto_utils.panels.training_sources import SourceChoice, found_data_sets, pair_folder
 from vto_utils.training.background import active_run
 from vto_utils.training.config import LossWeights, StageConfig, TrainConfig
 from vto_utils.training.loop import Trainer
 from vto_utils.training.store import RunFolder
-from vto_utils.training_panel import training_panel
-from vto_utils.training_settings import SettingsPanel, first_look
-from vto_utils.training_sources import SourceChoice, found_data_sets, pair_folder
 from vto_utils.workspace import Workspace
 
 STAGES = (StageConfig("warp", 2, drawn.SIZE, 2), StageConfig("synth", 2, (32, 32), 1))

@@ -17,10 +17,10 @@ from typing import Any
 
 from PIL import Image
 
-from . import __version__
-from .errors import InputError
+from .. import __version__
+from ..errors import InputError
+from ..images import save_image
 from .fitting_room import FittingRoom, TryOnSettings
-from .images import save_image
 from .network_choice import OWN, RULES
 
 KEYWORD = "vto_settings"

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..errors import VTOError
+from ..plots import labelled_sheet
 from .before_after import BeforeAfter
-from .errors import VTOError
 from .fitting_room import AS_PHOTO, KINDS, FittingRoom, TryOnSettings
 from .galleries import Gallery
 from .network_choice import OWN
-from .plots import labelled_sheet
 from .result_files import record, save_result
 
 RESOLUTIONS = (AS_PHOTO, "512x384", "768x576", "1024x768")
@@ -53,7 +53,7 @@ def try_on_panel(
     Args:
         room: where; its workspace holds the photos and gets the results.
         person, garment: names of the photos chosen at first; the first ones when empty.
-        category, networks, refine, resolution: set at first, as in :class:`vto_utils.fitting_room.TryOnSettings`.
+        category, networks, refine, resolution: set at first, as in :class:`.fitting_room.TryOnSettings`.
 
     Nothing is raised for what is missing or unknown: the panel shows the sentence that says so, and its ``run`` and
     ``outfit`` raise it.
@@ -65,7 +65,7 @@ class TryOnPanel:
     """Galleries, settings and a button; see :func:`try_on_panel`.
 
     Attributes:
-        person, garment: the galleries (:class:`vto_utils.galleries.Gallery`); None where there is nothing to choose.
+        person, garment: the galleries (:class:`.galleries.Gallery`); None where there is nothing to choose.
         category, networks, resolution: lists (ipywidgets ``Dropdown``); ``refine``: a slider; ``stages``: a check box.
         button: does what ``run`` does and shows the result below the panel.
         result: the last result, or None.
@@ -135,7 +135,7 @@ class TryOnPanel:
         """Try the chosen garment on the chosen person, save the picture and return the result.
 
         The picture is written as PNG into the workspace's results, with the settings in it
-        (:mod:`vto_utils.result_files`).
+        (:mod:`vto_utils.panels.result_files`).
 
         Args:
             stages: also make the pictures of all steps.

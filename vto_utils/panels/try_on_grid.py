@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from .errors import InputError
+from ..errors import InputError
+from ..plots import PAPER, labelled_sheet
 from .fitting_room import FittingRoom, TryOnSettings
-from .plots import PAPER, labelled_sheet
 
 
 @dataclass(frozen=True)

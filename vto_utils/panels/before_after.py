@@ -13,7 +13,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from .errors import InputError
+from ..errors import InputError
 
 _EDGE = 2  # pixels between the two pictures
 _FILL = "position:absolute;left:0;top:0;width:100%;height:100%;max-width:none;margin:0;padding:0;"

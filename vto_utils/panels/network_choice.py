@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import fitting
-from .errors import InputError
+from .. import fitting
+from ..errors import InputError
 
 OWN, RULES = "auto", "geometric"
 _CONFIG, _GMM, _TOM = "config.json", "gmm.safetensors", "tom.safetensors"
@@ -112,7 +112,7 @@ def network_choices(folder: str | os.PathLike) -> NetworkChoices:
 
 def _problem(place: Path, description: Any) -> str:
     """Why these networks cannot dress anybody, as a sentence; "" when they can."""
-    from .networks.inputs import GARMENT_CHANNELS, PERSON_CHANNELS
+    from ..networks.inputs import GARMENT_CHANNELS, PERSON_CHANNELS
 
     if not (place / _TOM).is_file():
         return f"{_TOM} is missing; copy the whole folder again."

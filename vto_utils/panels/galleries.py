@@ -18,9 +18,9 @@ from typing import Any
 
 from PIL import Image
 
-from .errors import InputError, VTOError
-from .images import fit, load_image
-from .workspace import image_files
+from ..errors import InputError, VTOError
+from ..images import fit, load_image
+from ..workspace import image_files
 
 THUMBNAIL = (160, 120)  # (height, width) in pixels
 _NAME = 20  # pixels below a thumbnail for its name

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import option_types
-from .errors import InputError
-from .images import fit, load_image
-from .labels import CATEGORIES
+from .. import option_types
+from ..errors import InputError
+from ..images import fit, load_image
+from ..labels import CATEGORIES
+from ..workspace import Workspace
 from .network_choice import OWN, NetworkChoice, network_choices
-from .workspace import Workspace
 
 AS_PHOTO = "photo"
 KINDS = ("auto", *CATEGORIES)
@@ -31,7 +31,7 @@ class TryOnSettings:
 
     Attributes:
         category: ``upper_body``, ``lower_body``, ``dresses``, or ``auto`` to go by the garment's outline.
-        networks: name of a :class:`vto_utils.network_choice.NetworkChoice`.
+        networks: name of a :class:`vto_utils.panels.network_choice.NetworkChoice`.
         refine: steps by which the networks' warp is fitted to each pair.
         resolution: ``photo``, or height x width as ``512x384``.
 
@@ -72,7 +72,7 @@ class FittingRoom:
         make: called as :class:`vto_utils.tryon.TryOn`, which it is when not given.
 
     Attributes:
-        networks: :class:`vto_utils.network_choice.NetworkChoices` that were found.
+        networks: :class:`vto_utils.panels.network_choice.NetworkChoices` that were found.
     """
 
     def __init__(
@@ -193,6 +193,6 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def _make(**options: Any) -> Any:
-    from .tryon import TryOn
+    from ..tryon import TryOn
 
     return TryOn(**options)

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..training.background import RUNNING, BackgroundRun, RunWatcher
+from ..training.store import RunFolder
 from .run_curves import draw_curves
-from .training.background import RUNNING, BackgroundRun, RunWatcher
-from .training.store import RunFolder
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from .training.loop import Step, Trainer
+    from ..training.loop import Step, Trainer
 
 _SHARE = 0.03  # of the time that may go into drawing
 _WORDS = {

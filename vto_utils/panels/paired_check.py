@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from .errors import AssetError, InputError
+from ..errors import AssetError, InputError
+from ..workspace import Workspace
 from .network_choice import RULES, NetworkChoice
-from .workspace import Workspace
 
 PAIRS_FILE = "pairs.txt"
 
@@ -60,10 +60,10 @@ def paired_check(
             f"Nothing is measured, for there is no {file}: to measure, write a line 'PERSON.jpg GARMENT.jpg' into it "
             "for each photo of a person who wears exactly that garment."
         )
-    from .evaluation.measures import Meter
-    from .evaluation.pairs import measure_pairs, true_pairs
-    from .evaluation.tables import format_pairs
-    from .plots import labelled_sheet
+    from ..evaluation.measures import Meter
+    from ..evaluation.pairs import measure_pairs, true_pairs
+    from ..evaluation.tables import format_pairs
+    from ..plots import labelled_sheet
 
     pairs = true_pairs(file, workspace.persons, workspace.cloths)
     notes: tuple[str, ...] = ()

@@ -20,17 +20,17 @@ from typing import Any
 
 from PIL import Image
 
-from .errors import InputError, VTOError
+from ..errors import InputError, VTOError
+from ..training.background import PAUSED, PAUSING, RUNNING, BackgroundRun, active_run
+from ..training.config import TrainConfig
+from ..training.data import MADE, TrainingData
+from ..training.found_runs import FoundRun, find_runs, free_name
+from ..training.store import RunFolder
+from ..workspace import Workspace
 from .run_curves import draw_curves, read_logs
-from .training.background import PAUSED, PAUSING, RUNNING, BackgroundRun, active_run
-from .training.config import TrainConfig
-from .training.data import MADE, TrainingData
-from .training.found_runs import FoundRun, find_runs, free_name
-from .training.store import RunFolder
 from .training_pictures import RunPictures, summary
 from .training_settings import SettingsPanel, first_look, plans
 from .training_sources import SourceChoice
-from .workspace import Workspace
 
 NEW = ""  # the choice of a run that is to be begun
 LOCAL = "vto_runs"  # where a run is written whose copy is on Google Drive
@@ -49,7 +49,7 @@ def training_panel(
 
     Args:
         workspace: runs are kept in its ``checkpoints``.
-        config: shown at first; :func:`vto_utils.training_settings.first_look` if None.
+        config: shown at first; :func:`vto_utils.panels.training_settings.first_look` if None.
         name: of the run, and of its folder.
         learn_from: ``made`` for samples made on the spot, ``pair`` or ``folder``.
         folder: of the data set, for ``folder``.
@@ -64,8 +64,8 @@ class TrainingPanel:
 
     Attributes:
         choice: list of a new run and those that are there; ``name``, ``plan``: of a new run.
-        source: what is learned from (:class:`vto_utils.training_sources.SourceChoice`).
-        settings: (:class:`vto_utils.training_settings.SettingsPanel`).
+        source: what is learned from (:class:`vto_utils.panels.training_sources.SourceChoice`).
+        settings: (:class:`vto_utils.panels.training_settings.SettingsPanel`).
         start, pause, resume, stop: the buttons; ``.click()`` does what a click does.
         training: the run (:class:`vto_utils.training.background.BackgroundRun`) or None.
         message: the sentence shown last about something that failed, or "".

@@ -6,11 +6,11 @@ import os
 import shutil
 from pathlib import Path
 
-from .datasets import recognise
-from .errors import InputError
-from .files import atomic_path
-from .training.data import MADE
-from .workspace import Workspace
+from ..datasets import recognise
+from ..errors import InputError
+from ..files import atomic_path
+from ..training.data import MADE
+from ..workspace import Workspace
 
 PAIR, FOLDER = "pair", "folder"
 KINDS = {

@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from .training.config import StageConfig, TrainConfig
-from .widgets import ConfigPanel
+from ..training.config import StageConfig, TrainConfig
+from ..widgets import ConfigPanel
 
 _NAMES = {"warp": "the garment warper", "synth": "the synthesizer", "joint": "both networks together"}
 

@@ -1,0 +1,1 @@
+"""What notebooks show and ask: pictures to click on, settings, curves, results. The rest does without it."""

@@ -8,7 +8,8 @@ import pytest
 from drawn_samples import a_sample, inner, warped
 
 from vto_utils.datasets import Augmentation, AugmentationConfig
-from vto_utils.datasets.augmentation import Colour, jittered_mask, wandering_borders
+from vto_utils.datasets.augmentation import Colour
+from vto_utils.datasets.mistakes import jittered_mask, other_convention, turned_head, wandering_borders
 from vto_utils.datasets.sample import agnostic_region
 from vto_utils.errors import InputError
 from vto_utils.labels import ID
@@ -170,3 +171,63 @@ def test_colours():
 def test_impossible_configurations(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         AugmentationConfig(**wrong)
+
+
+def head_and_shoulders() -> tuple[np.ndarray, np.ndarray]:
+    """Labels and key points of a head with hair on a top."""
+    parse = np.zeros((128, 96), np.uint8)
+    parse[50:110, 25:71], parse[20:50, 38:58], parse[12:22, 36:60] = ID["upper-clothes"], ID["face"], ID["hair"]
+    points = np.zeros((18, 3), np.float32)
+    places = {
+        0: (48, 38),
+        1: (48, 54),
+        2: (30, 54),
+        5: (66, 54),
+        8: (36, 100),
+        11: (60, 100),
+        14: (44, 34),
+        15: (52, 34),
+    }
+    for number, place in places.items():
+        points[number] = (*place, 1)
+    return parse, points
+
+
+def test_a_turned_head_leaves_the_body_alone():
+    parse, points = head_and_shoulders()
+    head = np.isin(parse, (ID["face"], ID["hair"]))
+    tilts = []
+    for seed in range(40):
+        turned, moved = turned_head(parse, points, 12.0, np.random.default_rng(seed))
+        now = np.isin(turned, (ID["face"], ID["hair"]))
+        assert set(np.unique(turned)) <= set(np.unique(parse))
+        assert np.array_equal(moved[1:14], points[1:14])
+        clothes = parse == ID["upper-clothes"]
+        assert (turned[clothes & ~now] == ID["upper-clothes"]).all()  # covered at most
+        assert 0.35 < now.sum() / head.sum() < 2.5
+        nose = moved[0, :2].round().astype(int)
+        assert turned[nose[1], nose[0]] == ID["face"]  # the points go along
+        tilts.append(np.degrees(np.arctan2(*(moved[15, :2] - moved[14, :2])[::-1])))
+    assert 6 < np.std(tilts) < 18 and abs(np.mean(tilts)) < 6
+    same, still = turned_head(parse, points, 0.0, np.random.default_rng(0))
+    assert same is parse and still is points
+    nobody = np.zeros_like(parse)
+    assert turned_head(nobody, points, 12.0, np.random.default_rng(0))[0] is nobody
+
+
+def test_another_convention_keeps_pairs_level_and_the_neck_between():
+    _, points = head_and_shoulders()
+    widths = []
+    for seed in range(60):
+        other = other_convention(points, 0.1, False, np.random.default_rng(seed))
+        for one, two in ((2, 5), (8, 11)):
+            assert other[one, 1] == other[two, 1]
+            assert (other[one, 0] + other[two, 0]) / 2 == pytest.approx(48, abs=1e-4)
+        assert np.allclose(other[1, :2], other[[2, 5], :2].mean(0))
+        assert np.array_equal(other[[0, 14, 15]], points[[0, 14, 15]])
+        widths.append((other[5, 0] - other[2, 0]) / 36 - 1)
+    assert 0.07 < np.std(widths) < 0.13
+    unknown = points.copy()
+    unknown[2] = 0
+    kept = other_convention(unknown, 0.1, False, np.random.default_rng(0))
+    assert np.array_equal(kept[[1, 2, 5]], unknown[[1, 2, 5]]) and not np.array_equal(kept[8], unknown[8])

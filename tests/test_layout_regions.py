@@ -103,3 +103,29 @@ def test_specks_go_and_pinholes_close():
     np.testing.assert_array_equal(found.argmax(2), expected)
     np.testing.assert_allclose(found.sum(2), 1, atol=1e-6)
     np.testing.assert_array_equal(layout_regions.settle(whole), whole)
+
+
+@pytest.mark.parametrize("chance, over", [(0.45, False), (0.55, True), (0.9, True), (0.1, False)])
+def test_a_doubtful_hem_hangs_over_or_does_not(chance, over):
+    """Chances that differ from pixel to pixel have one answer; what does not lie below stays as it was."""
+    rng = np.random.default_rng(0)
+    doubt = np.clip(chance + rng.normal(0, 0.15, (40, 30)), 0.01, 0.99).astype(np.float32)
+    chances = np.zeros((40, 30, len(LAYOUT)), np.float32)
+    chances[..., LAYOUT.index("garment")], chances[..., LAYOUT.index("lower-garment")] = doubt, 1 - doubt
+    chances[25:28, 3:6] = np.eye(len(LAYOUT), dtype=np.float32)[LAYOUT.index("left-arm")]
+    below, covered = np.zeros((40, 30), bool), np.zeros((40, 30), bool)
+    below[20:, 2:28], covered[:35, 5:25] = True, True
+    found = layout_regions.hang(chances, covered, below)
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
+    assert np.array_equal(found[~below], chances[~below])
+    worn = found.argmax(-1) == LAYOUT.index("garment")
+    assert worn[28:35, 5:25].all() == over and worn[28:35, 5:25].any() == over
+    assert (found[25:28, 3:6].argmax(-1) == LAYOUT.index("left-arm")).all()
+    if over:  # where the garment does not reach, nothing is said
+        assert np.array_equal(found[36:], chances[36:])
+
+
+def test_a_garment_that_ends_above_asks_nothing():
+    chances = np.full((8, 6, len(LAYOUT)), 1 / len(LAYOUT), np.float32)
+    below = np.arange(8)[:, None].repeat(6, 1) > 4
+    assert layout_regions.hang(chances, ~below, below) is chances

@@ -16,7 +16,7 @@ from .garment import Garment
 from .pose import Pose
 
 if TYPE_CHECKING:
-    from .fitting import Fitter
+    from .fitting import Fitter, Placement
 
 _SHADING = (0.4, 1.5)  # factors beyond are mistakes
 _SMALL = 512  # pixels on the longer side at which regions are decided
@@ -98,10 +98,12 @@ class NetworkDresser:
         """
         size = wearer.parsing.shape
         allowed = agnostic.agnostic_mask(wearer.parsing, wearer.pose, garment.category)
-        if garment.category == "upper_body":  # it may be longer than the old one
-            allowed |= labels.select(wearer.parsing, _BELOW)
         placement = self.fitter.fit(wearer.photo, wearer.parsing, wearer.pose, garment)
         placement = replace(placement, layout=layout_regions.settle(placement.layout))
+        if garment.category == "upper_body":  # it may be longer than the old one
+            below = labels.select(wearer.parsing, _BELOW)
+            placement = _hung(placement, garment, below & ~allowed)
+            allowed |= below
         small, _, small_body = _small(wearer)
         body = small_body.scaled(size[1] / small.shape[1])
         places = layout_regions.read(placement, small, small_body, garment.category)
@@ -111,6 +113,15 @@ class NetworkDresser:
         skin = placement.at(placement.render, size) if self.painted else None
         layers = [painting.Layer("body", colours, seen, shading)]
         return _painted(wearer, layers, places, body, allowed, rng, skin)
+
+
+def _hung(placement: Placement, garment: Garment, below: np.ndarray) -> Placement:
+    """With one answer to whether the top hangs over ``below``, bool HW of the photo."""
+    size = placement.layout.shape[:2]
+    x, y = ((placement.flow[..., n] + 1) * garment.mask.shape[1 - n] / 2 - 0.5 for n in range(2))
+    covered = cv2.remap(garment.mask, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) > 127
+    seen = placement.window.cut(below.astype(np.uint8), size, labels=True) > 0
+    return replace(placement, layout=layout_regions.hang(placement.layout, covered, seen))
 
 
 def _small(wearer: Wearer) -> tuple[np.ndarray, np.ndarray, Body]:

@@ -79,6 +79,32 @@ def settle(layout: np.ndarray) -> np.ndarray:
     return result
 
 
+def hang(layout: np.ndarray, covered: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """A layout in which a top hangs over what is worn below it, or does not: not here and there.
+
+    Whether a hem is tucked in is one question with one answer; asked pixel by pixel, a doubtful one frays.
+
+    Args:
+        layout: (h, w, 7) chances.
+        covered: (h, w) bool, what the warped garment reaches.
+        below: (h, w) bool, trousers, skirt and legs as the photo shows them.
+
+    Returns:
+        The same with other chances in ``below``, which add up to 1 as well. Arms in front stay there.
+    """
+    asked = covered & below & ~np.isin(layout.argmax(2), (_LEFT_ARM, _RIGHT_ARM))
+    if not asked.any():
+        return layout
+    result = layout.copy()
+    if layout[asked, _GARMENT].mean() > 0.5:
+        result[asked] = np.eye(layout.shape[2], dtype=layout.dtype)[_GARMENT]
+    else:
+        result[below, _GARMENT] = 0
+        left = result[below].sum(-1, keepdims=True)
+        result[below] = np.where(left > 1e-6, result[below] / np.maximum(left, 1e-6), 1 / layout.shape[2])
+    return result
+
+
 def _small_pieces(mask: np.ndarray, area: float) -> Iterator[np.ndarray]:
     """Pieces of a mask of at most so many pixels, one at a time, bool."""
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)

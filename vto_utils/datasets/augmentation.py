@@ -1,8 +1,8 @@
 """Changes of training items that leave the truth about them true.
 
 Synthetic people are drawn too well: their labels are exact, their poses are never wrong, their garments lie in the
-same light. What a try-on sees of a real photo is none of that, so labels, poses and masks are spoiled here as
-the models spoil them, and pictures are moved and coloured as photographers do.
+same light. What a try-on sees of a real photo is none of that, so labels, poses and masks are spoiled as the models
+spoil them (:mod:`.mistakes`), and pictures are moved and coloured here as photographers do.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from ..errors import InputError
+from .mistakes import jittered_mask, jittered_points, other_convention, turned_head, wandering_borders
 from .motion import affine, flip_garment, flip_person, move_garment, move_person
 from .sample import Sample, agnostic_region
 
@@ -32,7 +33,9 @@ class AugmentationConfig:
         background: chance that the white around the garment is not white.
         label_noise: how far the labels' borders wander.
         mask_grow, mask_shrink: largest growth and shrinking of the agnostic mask.
+        head_tilt: standard deviation in degrees of the head's tilt; see ``mistakes.turned_head``.
         point_noise: standard deviation of the key points.
+        point_convention: of where shoulders and hips are said to be, in halves of their breadth.
         point_loss: chance of each key point to be unknown.
         pose_loss: chance that all are.
     """
@@ -50,7 +53,9 @@ class AugmentationConfig:
     label_noise: float = 0.004
     mask_grow: float = 0.02
     mask_shrink: float = 0.006
-    point_noise: float = 0.005
+    head_tilt: float = 12.0
+    point_noise: float = 0.008
+    point_convention: float = 0.08
     point_loss: float = 0.04
     pose_loss: float = 0.02
 
@@ -59,7 +64,7 @@ class AugmentationConfig:
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"The augmentation's {name} is {getattr(self, name)}: give a number from 0 to 1.")
         for name in ("person_shift", "person_scale", "garment_shift", "garment_scale", "label_noise", "mask_grow",
-                     "mask_shrink", "point_noise"):  # fmt: skip
+                     "mask_shrink", "point_noise", "point_convention"):  # fmt: skip
             if not 0 <= getattr(self, name) <= 0.5:
                 raise InputError(f"The augmentation's {name} is {getattr(self, name)}: give a number from 0 to 0.5.")
 
@@ -84,8 +89,10 @@ class Augmentation:
         config, rng = self.config, np.random.default_rng([self.seed, _DRAWN, epoch, number])
         sample = _moved(sample, config, rng)
         sample = _coloured(sample, config, rng)
-        parse = wandering_borders(sample.parse, config.label_noise * sample.size[0], rng)
-        points = _jittered(sample.keypoints, config.point_noise * sample.size[0], sample.places_known, rng)
+        parse, points = turned_head(sample.parse, sample.keypoints, config.head_tilt, rng)
+        parse = wandering_borders(parse, config.label_noise * sample.size[0], rng)
+        points = other_convention(points, config.point_convention, sample.places_known, rng)
+        points = jittered_points(points, config.point_noise * sample.size[0], sample.places_known, rng)
         sample = replace(sample, parse=parse, keypoints=points)
         height = sample.size[0]
         region = jittered_mask(agnostic_region(sample), config.mask_grow * height, config.mask_shrink * height, rng)
@@ -186,37 +193,3 @@ def _mixed(picture: np.ndarray, other: np.ndarray, mask: np.ndarray) -> np.ndarr
         return picture
     share = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.6)[..., None]
     return (picture + (other.astype(np.float32) - picture) * share + 0.5).astype(np.uint8)
-
-
-# What models get wrong ------------------------------------------------------------------------------
-
-
-def wandering_borders(parse: np.ndarray, reach: float, rng: np.random.Generator) -> np.ndarray:
-    """Labels read at places that wander smoothly by some ``reach`` pixels, as a parser's borders do."""
-    height, width = parse.shape
-    grid = (max(2, height // 16), max(2, width // 16))
-    shift = rng.normal(0, max(reach, 0), (*grid, 2)).astype(np.float32)
-    if reach <= 0:
-        return parse
-    shift = cv2.resize(shift, (width, height), interpolation=cv2.INTER_LINEAR)
-    x = np.arange(width, dtype=np.float32)[None] + shift[..., 0]
-    y = np.arange(height, dtype=np.float32)[:, None] + shift[..., 1]
-    return cv2.remap(parse, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-
-
-def jittered_mask(mask: np.ndarray, grow: float, shrink: float, rng: np.random.Generator) -> np.ndarray:
-    """A bool mask made larger by up to ``grow`` pixels, or smaller by up to ``shrink``, the same all around."""
-    amount = rng.uniform(-shrink, grow)
-    if abs(amount) < 0.5:
-        return mask
-    if amount > 0:
-        return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3) <= amount
-    return cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3) > -amount
-
-
-def _jittered(points: np.ndarray, sigma: float, all_known: bool, rng: np.random.Generator) -> np.ndarray:
-    noise = rng.normal(0, sigma, (18, 2)).astype(np.float32)
-    known = (points[:, 2:] > 0) | all_known
-    points = points.copy()
-    points[:, :2] += np.where(known, noise, 0)
-    return points

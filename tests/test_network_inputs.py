@@ -186,6 +186,24 @@ def test_open_places_are_background_and_bare_legs():
     assert found.flatten().tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
 
 
+def test_what_is_below_is_open_to_a_garment_whose_hem_is_seen():
+    names = ["background", "left-leg", "pants", "skirt", "torso-skin", "left-arm", "hair", "upper-clothes"]
+    parse = torch.tensor([[ID[name] for name in names]]).view(1, 2, 4).repeat(2, 1, 1)
+    tucked, hanging = inputs.open_places(parse, torch.tensor([False, True]))
+    assert tucked.flatten().tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert hanging.flatten().tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
+
+
+def test_a_hem_is_seen_where_the_flow_reads_to_the_garments_end():
+    mask = torch.zeros(1, 1, 20, 10)
+    mask[..., 5:15, 2:8] = 1  # ends at 0.5
+    flow = networks.identity_flow(torch.zeros(1, 1, 40, 20))
+    for end, seen in ((0.5, True), (0.46, True), (0.3, False), (-0.5, False)):
+        valid = (flow[:, 1:] < end).float()
+        assert inputs.hem_seen(flow, valid, mask).item() is seen, end
+    assert not inputs.hem_seen(flow, torch.zeros_like(flow[:, :1]), mask).item()
+
+
 def test_seen_garment_is_mask_times_chance():
     config = networks.GMMConfig(person_channels=45, garment_channels=4, widths=(8, 16, 16, 16), features=16)
     gmm = networks.GMM(config)

@@ -146,10 +146,10 @@ def test_eight_samples_can_be_learned_by_heart():
 
 
 def test_synthesis_can_be_learned_by_heart():
-    one = learner(StageConfig("synth", 30, drawn.SIZE, 8, learning_rate=4e-3, warm_up=0.05))
+    one = learner(StageConfig("synth", 60, drawn.SIZE, 8, learning_rate=4e-3, warm_up=0.05))
     batch = drawn.batch(4)
     first = one.learn([batch])
-    for _ in range(29):
+    for _ in range(59):
         last = one.learn([batch])
     assert last.terms["inside"] < 0.6 * first.terms["inside"]
 

@@ -53,6 +53,8 @@ _MOSTLY = 0.25  # share of all clothes that makes a dress one
 _UPPER, _LOWER = (tuple(CATEGORIES[name]) for name in ("upper_body", "lower_body"))
 _DRESS = ID["dress"]
 _OPEN = (ID["background"], ID["left-leg"], ID["right-leg"])
+_BELOW = (ID["pants"], ID["skirt"])  # open as well once a hem is seen to end over them
+_HEM = 0.08  # of the garment's height: so near to its lower end a flow reads the hem
 
 
 # What goes into the GMM -----------------------------------------------------------------------------
@@ -247,15 +249,35 @@ def layout_target(target_parse: Tensor, category: Tensor, where: Tensor) -> Tens
     return result.where(where[:, 0] > 0, 0)
 
 
-def open_places(target_parse: Tensor) -> Tensor:
+def open_places(target_parse: Tensor, hangs: Tensor | None = None) -> Tensor:
     """[B, 1, H, W] float, 1 where a garment would be seen if it were there: on the background and on legs.
 
     An arm, hair or a waistband can lie before the garment, and the neck before its back; these cannot.
 
     Args:
         target_parse: [B, H, W] CIHP-20 ids of the person in the garment, any integer type.
+        hangs: [B] bool, True where the garment is known to hang over what is worn below, which is open then too.
     """
-    return _among(target_parse.long(), _OPEN)[:, None].float()
+    found = _among(target_parse.long(), _OPEN)
+    if hangs is not None:
+        found = found | (hangs[:, None, None] & _among(target_parse.long(), _BELOW))
+    return found[:, None].float()
+
+
+def hem_seen(flow: Tensor, flow_valid: Tensor, cloth_mask: Tensor) -> Tensor:
+    """[B] bool, whether a true flow reads the garment to its lower end, so that nothing of it is tucked in.
+
+    Args:
+        flow: [B, 2, H, W] normalised (x, y), align_corners=False.
+        flow_valid: [B, 1, H, W], 1 where it is known.
+        cloth_mask: [B, 1, H', W'] the garment in its photo.
+    """
+    rows = (cloth_mask[:, 0] > 0.5).any(dim=2)  # (B, H')
+    number = torch.arange(rows.shape[1], device=rows.device)
+    top, bottom = torch.where(rows, number, len(number)).amin(1), torch.where(rows, number + 1, 0).amax(1)
+    read = flow[:, 1].where(flow_valid[:, 0] > 0, -2).flatten(1).amax(1)  # (B,)
+    reached = (read + 1) / 2 * rows.shape[1]
+    return bottom - reached < _HEM * (bottom - top)
 
 
 def _among(parse: Tensor, ids: tuple[int, ...]) -> Tensor:

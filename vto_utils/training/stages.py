@@ -19,6 +19,7 @@ from ..networks import GMM, GMMOutput, TryOnOutput, TryOnSynthesizer
 from ..networks.inputs import (
     garment_input,
     garment_seen,
+    hem_seen,
     layout_target,
     open_places,
     person_layout,
@@ -101,6 +102,8 @@ def warp_terms(
     # A worn garment may be larger than what may be repainted; there it cannot be seen.
     where = repaintable(batch["agnostic_mask"], batch["parse"], batch["category"])
     aim = worn * where
+    hangs = hem_seen(batch["flow"], valid, batch["cloth_mask"])
+    nothing = open_places(batch["target_parse"], hangs)
     rgb, mask = found.warped[:, :3].float(), found.warped[:, 3:].float()
 
     def flow() -> Tensor:
@@ -124,7 +127,7 @@ def warp_terms(
         "features": features,
         "seen": seen,
         "cover": lambda: per_sample(losses.l1_loss, mask, torch.ones_like(mask), worn),
-        "spill": lambda: per_sample(losses.l1_loss, mask, torch.zeros_like(mask), open_places(batch["target_parse"])),
+        "spill": lambda: per_sample(losses.l1_loss, mask, torch.zeros_like(mask), nothing),
         "layout": lambda: per_sample(
             losses.layout_loss,
             found.layout,

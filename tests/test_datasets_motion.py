@@ -9,7 +9,7 @@ from dataset_files import OWN, body
 from drawn_samples import a_sample, inner, warped
 from scipy.ndimage import map_coordinates
 
-from vto_utils.datasets.motion import Fit, affine, flip_garment, flip_person, move_garment, move_person
+from vto_utils.datasets.motion import Fit, affine, flip_garment, flip_person, move_garment, move_person, round_garment
 from vto_utils.datasets.sample import to_item
 from vto_utils.labels import ID
 
@@ -100,6 +100,38 @@ def test_a_moved_garment_is_read_at_its_new_place():
     assert np.abs(warped(moved) - warped(sample))[seen].mean() < 1.5
     away = move_garment(sample, affine(OWN, (2.0 * WIDTH, 0.0), 1.0, 0.0))
     assert not away.flow_valid.any() and not away.flow.any() and (away.cloth == 255).all()
+
+
+def test_a_garment_on_a_doll_is_read_at_its_new_place():
+    sample = a_sample()
+    rounded = round_garment(sample, 1.2)
+    assert np.array_equal(rounded.person, sample.person) and np.array_equal(rounded.flow_valid, sample.flow_valid)
+    assert np.array_equal(rounded.flow[..., 1], sample.flow[..., 1])
+    assert np.abs(rounded.flow - sample.flow).max() > 0.02
+    seen = inner(sample.flow_valid)
+    assert np.abs(warped(rounded) - warped(sample))[seen].max() < 2  # of 255, read between pixels twice
+
+
+def test_the_sides_of_a_doll_turn_away():
+    """A trunk of half-width w with sleeves beside it: x goes to sin(a x / w) w / a, sleeves keep their breadth."""
+    mask, cloth = np.zeros(OWN, np.uint8), np.full((*OWN, 3), 255, np.uint8)
+    middle, half, angle = WIDTH // 2, 24, 1.2
+    mask[20:100, middle - half : middle + half] = 255
+    mask[20:50, middle - half - 10 : middle + half + 10] = 255
+    flow = np.zeros((*OWN, 2), np.float32)
+    flow[..., 0] = np.linspace(-1, 1, WIDTH)
+    sample = replace(a_sample(), cloth=cloth, cloth_mask=mask, flow=flow, flow_valid=np.ones(OWN, bool))
+    rounded = round_garment(sample, angle)
+    trunk, sleeves = (rounded.cloth_mask[row].sum() / 255 for row in (90, 30))
+    expected = 2 * half * np.sin(angle) / angle
+    assert trunk == pytest.approx(expected, abs=0.5) and sleeves - trunk == pytest.approx(20, abs=0.5)
+    x = (flow[0, :, 0] + 1) * WIDTH / 2 - middle
+    inside = np.abs(x) <= half
+    moved = (rounded.flow[0, :, 0] + 1) * WIDTH / 2 - middle
+    np.testing.assert_allclose(moved[inside], np.sin(x[inside] / half * angle) * half / angle, atol=1e-3)
+    np.testing.assert_allclose(np.diff(moved[x > half]), np.diff(x[x > half]), atol=1e-3)
+    nothing = round_garment(replace(sample, cloth_mask=np.zeros_like(mask)), angle)
+    assert np.array_equal(nothing.flow, flow)
 
 
 def test_whole_pixels_are_moved_exactly():

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 from .mistakes import jittered_mask, jittered_points, other_convention, turned_head, wandering_borders
-from .motion import affine, flip_garment, flip_person, move_garment, move_person
+from .motion import affine, flip_garment, flip_person, move_garment, move_person, round_garment
 from .sample import Sample, agnostic_region
 
 _DRAWN = 2  # stream of random numbers
@@ -28,6 +28,9 @@ class AugmentationConfig:
         flip: chance to mirror person and garment together. One without the other would show prints mirrored.
         person_shift, person_scale, person_turn: largest shift, relative change of size, turn in degrees.
         garment_shift, garment_scale, garment_turn: the same for the garment in its picture.
+        garment_round: largest angle in radians by which the sides of a top or dress turn away, as on a shop's doll;
+            see ``motion.round_garment``.
+        garment_slim: share of its breadth that a garment's photo may lose besides.
         garment_colour: strength in [0, 1] of another colour of the garment, in its picture and as worn.
         photo_colour: strength in [0, 1] of another light in the person's photos.
         background: chance that the white around the garment is not white.
@@ -47,6 +50,8 @@ class AugmentationConfig:
     garment_shift: float = 0.03
     garment_scale: float = 0.08
     garment_turn: float = 3.0
+    garment_round: float = 1.4
+    garment_slim: float = 0.15
     garment_colour: float = 0.5
     photo_colour: float = 0.3
     background: float = 0.3
@@ -63,8 +68,10 @@ class AugmentationConfig:
         for name in ("flip", "garment_colour", "photo_colour", "background", "point_loss", "pose_loss"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"The augmentation's {name} is {getattr(self, name)}: give a number from 0 to 1.")
-        for name in ("person_shift", "person_scale", "garment_shift", "garment_scale", "label_noise", "mask_grow",
-                     "mask_shrink", "point_noise", "point_convention"):  # fmt: skip
+        if not 0 <= self.garment_round <= 1.5:
+            raise InputError(f"The augmentation's garment_round is {self.garment_round}: give 0 to 1.5 radians.")
+        for name in ("person_shift", "person_scale", "garment_shift", "garment_scale", "garment_slim", "label_noise",
+                     "mask_grow", "mask_shrink", "point_noise", "point_convention"):  # fmt: skip
             if not 0 <= getattr(self, name) <= 0.5:
                 raise InputError(f"The augmentation's {name} is {getattr(self, name)}: give a number from 0 to 0.5.")
 
@@ -112,6 +119,12 @@ def _moved(sample: Sample, config: AugmentationConfig, rng: np.random.Generator)
         if shift or scale or turn:
             offset = x * shift * sample.size[0], y * shift * sample.size[0]
             sample = move(sample, affine(sample.size, offset, (1 + scale) ** size, angle * turn))
+    angle = config.garment_round * rng.random()
+    if angle > 0.1 and sample.category != "lower_body":
+        sample = round_garment(sample, angle)
+    if config.garment_slim:
+        breadth, middle = (1 - config.garment_slim) ** rng.random(), sample.size[1] / 2
+        sample = move_garment(sample, np.array([[breadth, 0, middle * (1 - breadth)], [0, 1, 0]]))
     return sample
 
 

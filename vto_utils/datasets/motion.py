@@ -119,6 +119,42 @@ def move_garment(sample: Sample, matrix: np.ndarray) -> Sample:
     return replace(sample, **changed)
 
 
+def round_garment(sample: Sample, angle: float) -> Sample:
+    """Show the garment as if it were on a doll: its sides turn away and grow narrower, sleeves keep their breadth.
+
+    A flat lay shows half of a garment's girth, a doll of the same girth shows only its breadth: what lies at an
+    angle t from the middle of a cylinder is seen at sin(t).
+
+    Args:
+        angle: in radians, how far round the doll the edges of the flat garment go; below pi / 2.
+    """
+    size, (height, width) = sample.size, sample.cloth_mask.shape
+    rows = np.flatnonzero((sample.cloth_mask > 127).any(1))
+    if not len(rows):
+        return sample
+    low, high = (int(rows[0] + share * len(rows)) for share in (0.5, 0.85))
+    spans = [np.flatnonzero(row) for row in sample.cloth_mask[low : high + 1] > 127]
+    ends = np.median([(span[0], span[-1] + 1) for span in spans if len(span)], axis=0)
+    centre, half = ends.mean(), max(1.0, np.ptp(ends) / 2)
+
+    def rounded(x: np.ndarray) -> np.ndarray:
+        inside = np.clip((x - centre) / half, -1, 1)
+        beyond = (x - centre) - inside * half
+        return centre + np.sin(inside * angle) * half / angle + beyond
+
+    places = np.linspace(-width, 2 * width, 12 * width)
+    source = np.interp(np.arange(width) + 0.5, rounded(places), places) - 0.5
+    map_x = np.repeat(source[None].astype(np.float32), height, axis=0)
+    map_y = np.repeat(np.arange(height, dtype=np.float32)[:, None], width, axis=1)
+    cloth = cv2.remap(sample.cloth, map_x, map_y, cv2.INTER_LINEAR, borderValue=(255, 255, 255))
+    changed = {"cloth": cloth, "cloth_mask": cv2.remap(sample.cloth_mask, map_x, map_y, cv2.INTER_LINEAR)}
+    if sample.flow is not None:
+        x = rounded((sample.flow[..., 0] + 1) * size[1] / 2) * 2 / size[1] - 1
+        flow = np.stack([np.where(sample.flow_valid, x, 0), sample.flow[..., 1]], -1).astype(np.float32)
+        changed["flow"] = flow
+    return replace(sample, **changed)
+
+
 def place_flow(flow: np.ndarray, matrix: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:
     """Flow values (H, W, 2) for a garment picture that was moved by ``matrix`` from size ``old`` to ``new``."""
     to_pixels, to_units = np.eye(3), np.eye(3)

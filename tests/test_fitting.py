@@ -15,6 +15,7 @@ from vto_utils.fitting import Fitter, Placement, Window, drape
 from vto_utils.garment import Garment
 from vto_utils.networks import GMM, LAYOUT, GMMConfig, SynthesizerConfig, TryOnSynthesizer
 from vto_utils.pose import Pose
+from vto_utils.silhouette import Landmarks
 
 SMALL = (64, 48)
 
@@ -47,7 +48,8 @@ def garment(size: tuple[int, int], seed: int = 0) -> Garment:
     mask = np.zeros(size, np.uint8)
     mask[size[0] // 8 : -size[0] // 8, size[1] // 8 : -size[1] // 8] = 255
     picture = np.where(mask[..., None] > 0, texture, 255).astype(np.uint8)
-    return Garment(Image.fromarray(picture), texture, mask, "upper_body", "upper_body", None)
+    marks = Landmarks({}, np.zeros((0, 2)), np.zeros((0, 2)))
+    return Garment(Image.fromarray(picture), texture, mask, "upper_body", "upper_body", marks)
 
 
 # The window ------------------------------------------------------------------------------------------

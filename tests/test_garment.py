@@ -176,3 +176,30 @@ def test_blank_photo(reader: GarmentReader) -> None:
 def test_photo_of_a_person(reader: GarmentReader, name: str) -> None:
     with pytest.raises(InputError, match="me.jpg shows a person"):
         reader.read(photo(name), name="me.jpg")
+
+
+# Parts ----------------------------------------------------------------------------------------------------
+
+
+def test_front_leaves_the_inside_of_the_back_out() -> None:
+    shirt = drawn_tshirt()
+    line = shirt.landmarks.neckline
+    x, y = line[len(line) // 2].round().astype(int)
+    column = shirt.mask[:y, x] > 127  # above the front edge the back is seen
+    assert column.sum() > 5
+    top = np.flatnonzero(column)[0]
+    assert shirt.front[top : y - 2, x].max() < 30
+    assert (shirt.front[y + 3 : y + 60, x] == 255).all() and (shirt.front <= shirt.mask).all()
+    assert (shirt.front == shirt.mask).mean() > 0.97
+    tank = garment("tank_top")
+    assert len(tank.landmarks.neckline) or tank.front is tank.mask
+
+
+def test_sleeves_lie_beyond_the_underarms() -> None:
+    shirt = drawn_tshirt()
+    found, marks = shirt.sleeves, shirt.landmarks
+    columns = np.flatnonzero(found.any(0))
+    right, left = marks["right_underarm"][0], marks["left_underarm"][0]
+    assert ((columns < right) | (columns > left)).all() and (columns < right).any() and (columns > left).any()
+    assert 0.05 < found.sum() / (shirt.mask > 127).sum() < 0.5
+    assert not garment("tank_top").sleeves.any() and not garment("trousers").sleeves.any()

@@ -105,6 +105,30 @@ def test_specks_go_and_pinholes_close():
     np.testing.assert_array_equal(layout_regions.settle(whole), whole)
 
 
+def test_a_garment_ends_where_its_photo_says():
+    """The layout lets the top end too early at neck, sleeve and side; an arm before the chest stays there."""
+    classes = layout(garment=(30, 80, 30, 70), torso_skin=(20, 30, 40, 60), right_arm=(20, 80, 20, 30))
+    classes[50:60, 40:50] = LAYOUT.index("left-arm")
+    classes[80:100, 30:70] = LAYOUT.index("lower-garment")
+    chances = np.eye(len(LAYOUT), dtype=np.float32)[classes] * 0.5 + 0.5 / len(LAYOUT)
+    covered = np.zeros(classes.shape, bool)
+    covered[27:90, 25:73] = True
+    covered[27:30, 45:50] = False  # the neck opening
+    sleeves = covered & (np.arange(classes.shape[1]) < 30)
+    found = layout_regions.extend(chances, covered, sleeves, classes == 0, 60.0)
+    np.testing.assert_allclose(found.sum(2), 1, atol=1e-5)
+    worn = found.argmax(2) == LAYOUT.index("garment")
+    assert worn[27:30, 41:44].all() and not worn[27:29, 47].any()  # as far as its neckline
+    assert worn[35:75, 25:30].all() and worn[35:75, 70:73].all()  # its sleeve, its side
+    assert not worn[50:60, 40:50].any() and not worn[80:, 30:70].any()  # an arm in front, tucked in
+    assert not worn[:26].any() and not worn[:, :24].any() and not worn[:, 75:].any()
+    untouched = ~worn | (classes == LAYOUT.index("garment"))
+    np.testing.assert_allclose(found[untouched], chances[untouched], atol=1e-6)
+    others = [n for n, name in enumerate(LAYOUT) if name != "garment"]
+    assert np.array_equal(found[..., others].argmax(2), chances[..., others].argmax(2))  # what lies under it
+    assert not (layout_regions.extend(chances, covered, sleeves, classes == 0, 5.0).argmax(2) == 1)[:, 25:28].any()
+
+
 @pytest.mark.parametrize("chance, over", [(0.45, False), (0.55, True), (0.9, True), (0.1, False)])
 def test_a_doubtful_hem_hangs_over_or_does_not(chance, over):
     """Chances that differ from pixel to pixel have one answer; what does not lie below stays as it was."""

@@ -97,15 +97,16 @@ class NetworkDresser:
             NoPersonError: the shoulders are not visible.
         """
         size = wearer.parsing.shape
+        small, _, small_body = _small(wearer)
+        body = small_body.scaled(size[1] / small.shape[1])
         allowed = agnostic.agnostic_mask(wearer.parsing, wearer.pose, garment.category)
         placement = self.fitter.fit(wearer.photo, wearer.parsing, wearer.pose, garment)
         placement = replace(placement, layout=layout_regions.settle(placement.layout))
+        placement = _extended(placement, garment, wearer.parsing == 0, body.frame.breadth)
         if garment.category == "upper_body":  # it may be longer than the old one
             below = labels.select(wearer.parsing, _BELOW)
             placement = _hung(placement, garment, below & ~allowed)
             allowed |= below
-        small, _, small_body = _small(wearer)
-        body = small_body.scaled(size[1] / small.shape[1])
         places = layout_regions.read(placement, small, small_body, garment.category)
         colours, alpha = drape(placement, garment, size)
         seen = alpha * (1 - layout_regions.in_front(placement, size, body.frame.breadth))
@@ -117,11 +118,27 @@ class NetworkDresser:
 
 def _hung(placement: Placement, garment: Garment, below: np.ndarray) -> Placement:
     """With one answer to whether the top hangs over ``below``, bool HW of the photo."""
-    size = placement.layout.shape[:2]
-    x, y = ((placement.flow[..., n] + 1) * garment.mask.shape[1 - n] / 2 - 0.5 for n in range(2))
-    covered = cv2.remap(garment.mask, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) > 127
-    seen = placement.window.cut(below.astype(np.uint8), size, labels=True) > 0
+    covered, seen = _reached(placement, garment.mask), _seen(placement, below)
     return replace(placement, layout=layout_regions.hang(placement.layout, covered, seen))
+
+
+def _extended(placement: Placement, garment: Garment, empty: np.ndarray, breadth: float) -> Placement:
+    """With the garment reaching as far as its photo says; ``empty`` (bool HW) and ``breadth`` are the photo's."""
+    covered, sleeves = _reached(placement, garment.front), _reached(placement, garment.sleeves * np.uint8(255))
+    breadth *= placement.layout.shape[0] / placement.window.height
+    layout = layout_regions.extend(placement.layout, covered, sleeves, _seen(placement, empty), breadth)
+    return replace(placement, layout=layout)
+
+
+def _reached(placement: Placement, mask: np.ndarray) -> np.ndarray:
+    """Bool (h, w): which places of the window read a place of the garment picture where a uint8 mask is set."""
+    x, y = ((placement.flow[..., n] + 1) * mask.shape[1 - n] / 2 - 0.5 for n in range(2))
+    return cv2.remap(mask, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) > 127
+
+
+def _seen(placement: Placement, mask: np.ndarray) -> np.ndarray:
+    """Bool (h, w): a bool HW mask of the photo as the window shows it."""
+    return placement.window.cut(mask.astype(np.uint8), placement.layout.shape[:2], labels=True) > 0
 
 
 def _small(wearer: Wearer) -> tuple[np.ndarray, np.ndarray, Body]:

@@ -229,10 +229,11 @@ def drape(placement: Placement, garment: Garment, size: tuple[int, int]) -> tupl
         size: (height, width) at which the person photo is painted.
 
     Returns:
-        RGB float32 HWC in [0, 255] and alpha float32 HW in [0, 1], the garment whole, whatever lies in front of it.
+        RGB float32 HWC in [0, 255] and alpha float32 HW in [0, 1], the garment whole, whatever lies in front of it, but
+        for the inside of its back.
     """
     places = placement.places(size)
-    texture, mask = garment.texture, garment.mask
+    texture, mask = garment.texture, garment.front
     tall, wide = mask.shape
     map_x, map_y = (places[..., 0] + 1) * wide / 2 - 0.5, (places[..., 1] + 1) * tall / 2 - 0.5
     inside = (map_x > 0) & (map_x < wide - 1) & (map_y > 0) & (map_y < tall - 1)

@@ -53,6 +53,28 @@ class Garment:
     notes: tuple[str, ...] = field(default_factory=tuple)
     reason: str = "as asked"
 
+    @property
+    def front(self) -> np.ndarray:
+        """uint8 HW, the mask without the inside of the back that a flat garment shows in its neck opening."""
+        line = self.landmarks.neckline
+        if not len(line):
+            return self.mask
+        opening = np.zeros(self.mask.shape, np.uint8)
+        polygon = np.concatenate([line, [[line[-1][0], -5], [line[0][0], -5]]])
+        cv2.fillPoly(opening, [np.round(polygon).astype(np.int32)], 255)
+        opening = cv2.GaussianBlur(opening, (0, 0), max(0.7, self.mask.shape[0] / 1200))
+        return np.minimum(self.mask, 255 - opening)
+
+    @property
+    def sleeves(self) -> np.ndarray:
+        """bool HW, what of the mask lies beyond the underarms; nothing where no sleeves were told apart."""
+        marks = self.landmarks
+        if self.category == "lower_body" or len(marks.sleeves) != 2:
+            return np.zeros(self.mask.shape, bool)
+        column = np.arange(self.mask.shape[1])
+        aside = (column < marks["right_underarm"][0]) | (column > marks["left_underarm"][0])
+        return (self.mask > 127) & aside
+
 
 class GarmentReader:
     """Cuts out and measures garments. Load once, call many times.

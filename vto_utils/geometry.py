@@ -153,11 +153,7 @@ def _upper_parts(garment: Garment, body: Body) -> list[Part]:
         ends = [tuple(int(round(v)) for v in marks[f"{side}_{n}"]) for n in ("shoulder", "underarm")]
         cv2.line(seam, *ends, 1, max(5, size[0] // 70))
         body_cut[filters.grow(cut > 127, max(2.0, size[0] / 300)) & (seam == 0)] = 0
-    if len(marks.neckline):
-        line = marks.neckline
-        opening = np.concatenate([line, [[line[-1][0], -5], [line[0][0], -5]]])
-        inside = cv2.GaussianBlur(_polygon_cut(opening, size), (0, 0), max(0.7, size[0] / 1200))
-        body_cut = np.minimum(body_cut, 255 - inside)
+    body_cut = np.minimum(body_cut, garment.front)
     reach = np.stack([*outline["right"], *outline["left"][::-1]])
     opening = float(np.linalg.norm(outline["right"][0] - outline["left"][0])) / 2 / frame.breadth
     parts = [Part("body", np.stack(source), np.stack(target), body_cut, reach, 0.14 * frame.breadth, opening=opening)]

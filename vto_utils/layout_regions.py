@@ -17,6 +17,7 @@ from .regions import LOWER, Regions, old_garment
 
 _OTHER, _GARMENT, _LEFT_ARM, _RIGHT_ARM, _TORSO, _LEGS, _LOWER = range(7)  # networks.LAYOUT
 _SPECK, _PINHOLE = 0.03, 0.005  # shares of the garment: the smallest sleeve's end beyond an arm, a fingertip on it
+_DOUBT = 0.12  # breadths by which the layout may be wrong about where a garment ends
 _CREASE = 0.012  # breadths; narrower strips in front of the garment are doubt about its edge
 
 
@@ -76,6 +77,35 @@ def settle(layout: np.ndarray) -> np.ndarray:
         result[here] /= np.maximum(result[here].sum(-1, keepdims=True), 1e-6)
     for here in _small_pieces(~worn, _PINHOLE * area):
         result[here] = np.eye(layout.shape[2], dtype=layout.dtype)[_GARMENT]
+    return result
+
+
+def extend(
+    layout: np.ndarray, covered: np.ndarray, sleeves: np.ndarray, empty: np.ndarray, breadth: float
+) -> np.ndarray:
+    """A layout in which the garment reaches as far as its own photo says.
+
+    Where a garment ends, at the neck, below its sleeves, beside the body, its outline in the photo is sharper than
+    the layout, which only foretells it; a trim there would be lost. What lies in front of the garment
+    is for the layout to say: hair, arms before the chest, what a top is tucked into.
+
+    Args:
+        layout: (h, w, 7) chances.
+        covered: (h, w) bool, what the warped garment reaches.
+        sleeves: (h, w) bool, the part of it that its sleeves reach.
+        empty: (h, w) bool, where the photo shows background.
+        breadth: of the person, in pixels.
+
+    Returns:
+        The same with other chances there, which add up to 1 as well.
+    """
+    worn = layout.argmax(2) == _GARMENT
+    bare = np.isin(layout.argmax(2), (_TORSO, _LEGS)) | empty
+    bare |= np.isin(layout.argmax(2), (_LEFT_ARM, _RIGHT_ARM)) & sleeves
+    here = ~worn & bare & filters.grow(covered, 1) & filters.grow(worn, _DOUBT * breadth)
+    result = layout.copy()
+    result[here, _GARMENT] = result[here].max(-1) * 1.5 + 0.1
+    result[here] /= result[here].sum(-1, keepdims=True)
     return result
 
 

@@ -30,7 +30,7 @@ class AugmentationConfig:
         garment_shift, garment_scale, garment_turn: the same for the garment in its picture.
         garment_round: largest angle in radians by which the sides of a top or dress turn away, as on a shop's doll;
             see ``motion.round_garment``.
-        garment_slim: share of its breadth that a garment's photo may lose besides.
+        garment_slim: share of its breadth that a garment's photo may lose besides: dolls are slim, clothes pinned.
         garment_colour: strength in [0, 1] of another colour of the garment, in its picture and as worn.
         photo_colour: strength in [0, 1] of another light in the person's photos.
         background: chance that the white around the garment is not white.
@@ -50,8 +50,8 @@ class AugmentationConfig:
     garment_shift: float = 0.03
     garment_scale: float = 0.08
     garment_turn: float = 3.0
-    garment_round: float = 1.4
-    garment_slim: float = 0.15
+    garment_round: float = 1.5
+    garment_slim: float = 0.3
     garment_colour: float = 0.5
     photo_colour: float = 0.3
     background: float = 0.3
@@ -119,7 +119,7 @@ def _moved(sample: Sample, config: AugmentationConfig, rng: np.random.Generator)
         if shift or scale or turn:
             offset = x * shift * sample.size[0], y * shift * sample.size[0]
             sample = move(sample, affine(sample.size, offset, (1 + scale) ** size, angle * turn))
-    angle = config.garment_round * rng.random()
+    angle = config.garment_round * rng.random() ** 0.5  # flat lays are the fewer
     if angle > 0.1 and sample.category != "lower_body":
         sample = round_garment(sample, angle)
     if config.garment_slim:

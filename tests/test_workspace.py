@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import builtins
+import errno
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,13 +18,14 @@ from vto_utils.workspace import image_files, in_colab, offer_samples, open_works
 
 ROOT = Path(__file__).resolve().parent.parent
 FAKES = Path(__file__).resolve().parent / "fakes"
+COLAB_NAMES = ("COLAB_RELEASE_TAG", "FAKE_COLAB_REFUSE")
 FOLDERS = ("persons", "cloths", "checkpoints", "results")
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch, tmp_path):
     """No setting of the surrounding shell, and a working folder of our own."""
-    for name in ("VTO_WORKSPACE", "VTO_CACHE", "VTO_DRIVE_MOUNT", "COLAB_RELEASE_TAG", "FAKE_COLAB_REFUSE"):
+    for name in ("VTO_WORKSPACE", "VTO_CACHE", "VTO_DRIVE_CACHE", "VTO_DRIVE_MOUNT", *COLAB_NAMES):
         monkeypatch.setenv(name, "")  # so that what a test sets is taken back after it
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -42,6 +47,29 @@ def colab(monkeypatch, tmp_path):
         del sys.modules[name]
     if hasattr(sys.modules.get("google"), "colab"):
         del sys.modules["google"].colab
+
+
+def only_sentence(capsys) -> str:
+    """What was printed, which must be a single line; Colab's own words on mounting are left out."""
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(("Mounted", "Drive "))]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def refuse_writing(monkeypatch, below: Path, number: int) -> None:
+    """Files below a folder fail to be made, as on a full or read-only mount, whoever asks for it."""
+    real = tempfile.NamedTemporaryFile
+
+    def failing(*args, **settings):
+        if Path(settings["dir"]).resolve().is_relative_to(below.resolve()):
+            raise OSError(number, os.strerror(number), str(settings["dir"]))
+        return real(*args, **settings)
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", failing)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def photo(path: Path) -> None:
@@ -165,6 +193,158 @@ def test_colab_without_its_package(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("VTO_DRIVE_MOUNT", str(tmp_path / "drive"))
     assert not open_workspace().on_drive
     assert "google" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EROFS, "read but not written"),
+        (errno.EACCES, "read but not written"),
+        (errno.ENOSPC, "full"),
+        (errno.EDQUOT, "full"),
+        (errno.ENOTCONN, "connection to it was lost"),
+        (errno.EIO, "connection to it was lost"),
+        (errno.ELOOP, os.strerror(errno.ELOOP)),
+    ],
+)
+def test_drive_that_cannot_be_written(colab, monkeypatch, capsys, number, words):
+    refuse_writing(monkeypatch, colab, number)
+    workspace = open_workspace()
+    said = only_sentence(capsys)
+    assert words in said and str(workspace.root) in said and "run this cell again" in said
+    assert (workspace.root, workspace.on_drive) == (Path.cwd() / "vto_workspace", False)
+    assert "VTO_CACHE" not in os.environ and workspace.models == cache_dir()
+    photo(workspace.persons / "me.jpg")
+    assert contents(colab) == {}
+
+
+def test_full_disk_is_noticed_by_the_bytes(tmp_path, monkeypatch):
+    # An empty file can still be made on a full disk: the folder is one whose files take no byte.
+    def full(*args, **settings):
+        return builtins.open("/dev/full", "wb", buffering=0)
+
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no device that is always full")
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
+    with pytest.raises(OutputError, match=r"No space left.*Choose another one"):
+        open_workspace(tmp_path / "chosen")
+
+
+def test_chosen_folder_that_cannot_be_written(colab, tmp_path, monkeypatch):
+    refuse_writing(monkeypatch, tmp_path, errno.EROFS)
+    with pytest.raises(OutputError, match=r"chosen.*Choose another one"):
+        open_workspace(tmp_path / "chosen")
+    monkeypatch.setenv("VTO_WORKSPACE", str(tmp_path / "asked"))
+    with pytest.raises(OutputError, match=r"asked.*Choose another one"):
+        open_workspace()
+
+
+def test_model_folder_that_cannot_be_made(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("VTO_CACHE", str(tmp_path / "file"))
+    with pytest.raises(OutputError, match=r"model files.*Set VTO_CACHE"):
+        open_workspace(tmp_path / "chosen")
+
+
+def test_nothing_is_left_by_the_probe(colab):
+    assert open_workspace().on_drive
+    assert contents(colab) == {}
+
+
+def test_file_in_the_place_of_the_folder_on_drive(colab, capsys):
+    colab.mkdir()
+    (colab / "VTO3").write_text("mine")
+    assert not open_workspace().on_drive
+    assert "is a file there" in only_sentence(capsys)
+    assert contents(colab) == {"VTO3": b"mine"}
+
+
+def test_drive_that_already_has_files(colab):
+    for name in ("persons/me.jpg", "cloths/shirt.png"):
+        photo(colab / "VTO3" / name)
+    for name in ("checkpoints/run/best.pth", "results/old.png", "models/u2netp.onnx", "notes.txt"):
+        (colab / "VTO3" / name).parent.mkdir(parents=True, exist_ok=True)
+        (colab / "VTO3" / name).write_text(name)
+    before = contents(colab)
+    for _ in range(2):
+        workspace = open_workspace()
+        assert workspace.on_drive and offer_samples(workspace) == 0
+    assert contents(colab) == before
+
+
+def test_drive_that_vanishes(colab, monkeypatch, tmp_path, capsys):
+    on_drive = open_workspace()
+    photo(on_drive.persons / "me.jpg")
+    kept = contents(colab)
+    import google.colab.drive as drive
+
+    drive.flush_and_unmount()
+    monkeypatch.setenv("FAKE_COLAB_REFUSE", "1")
+    capsys.readouterr()
+    local = open_workspace()
+    assert "credential propagation" in only_sentence(capsys)
+    assert (local.root, local.on_drive) == (Path.cwd() / "vto_workspace", False)
+    assert "VTO_CACHE" not in os.environ and local.models == cache_dir() != on_drive.models
+    # Nothing may be made below the mount point: Drive would then refuse to come back.
+    assert list((tmp_path / "drive").iterdir()) == []
+    monkeypatch.delenv("FAKE_COLAB_REFUSE")
+    assert open_workspace() == on_drive
+    assert contents(colab) == kept
+
+
+def test_users_own_model_folder_stays_when_drive_vanishes(colab, monkeypatch, tmp_path):
+    monkeypatch.setenv("VTO_CACHE", str(tmp_path / "own"))
+    assert open_workspace().on_drive
+    import google.colab.drive as drive
+
+    drive.flush_and_unmount()
+    monkeypatch.setenv("FAKE_COLAB_REFUSE", "1")
+    assert open_workspace().models == tmp_path / "own"
+    assert os.environ["VTO_CACHE"] == str(tmp_path / "own")
+
+
+def test_chosen_folder_after_drive_vanished(colab, tmp_path):
+    on_drive = open_workspace()
+    import google.colab.drive as drive
+
+    drive.flush_and_unmount()
+    workspace = open_workspace(tmp_path / "chosen")
+    assert workspace.models != on_drive.models and "VTO_CACHE" not in os.environ
+    assert list((tmp_path / "drive").iterdir()) == []
+
+
+def test_dead_mount_point(colab, monkeypatch, tmp_path, capsys):
+    """A file system that died under its mount point answers every question about it with an error."""
+    import google.colab.drive as drive
+
+    def dead(path, *args, real=os.stat, **settings):
+        if isinstance(path, (str, os.PathLike)) and str(path).startswith(str(tmp_path / "drive")):
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN), str(path))
+        return real(path, *args, **settings)
+
+    monkeypatch.setattr(os, "stat", dead)
+    monkeypatch.setattr(drive, "mount", lambda *_: os.stat(tmp_path / "drive"))
+    assert not open_workspace().on_drive
+    assert "not connected" in only_sentence(capsys)
+
+
+def test_what_a_program_wrote_below_the_mount_point_is_not_drive(colab, tmp_path, capsys):
+    (tmp_path / "drive" / "MyDrive" / "VTO3" / "models").mkdir(parents=True)
+    assert not open_workspace().on_drive
+    assert "must not already contain files" in only_sentence(capsys)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_working_folder_on_an_unusable_drive(colab, monkeypatch, tmp_path, gone):
+    work = open_workspace().root / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    if gone:
+        shutil.rmtree(colab)
+    else:
+        refuse_writing(monkeypatch, colab, errno.EROFS)
+        monkeypatch.setattr(Path, "cwd", lambda: work)  # as on a mount, where no link is followed
+    assert open_workspace().root == tmp_path / "vto_workspace"
 
 
 def test_image_files(tmp_path):

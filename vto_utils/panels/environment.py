@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Mapping
 from importlib import metadata
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from packaging.version import Version
 
 # Import name -> distribution name. Only packages whose __version__ is the distribution's: OpenCV's, for one, is not.
 PACKAGES: Mapping[str, str] = MappingProxyType(
@@ -60,13 +57,6 @@ def restart_advice(packages: Mapping[str, str] = PACKAGES) -> str:
     return f"Restart needed ({names}): choose Runtime > Restart session, then run all cells again."
 
 
-def _public(version: str) -> Version | str:
-    """A version in its normal form, without a local part such as "+cu128", which either side may leave out."""
-    try:
-        from packaging.version import InvalidVersion, Version
-    except ImportError:  # comes with matplotlib, and this must work in a broken environment, too
-        return version.split("+")[0]
-    try:
-        return Version(Version(version).public)  # 1.0 equals 1.0.0
-    except InvalidVersion:
-        return version.split("+")[0]
+def _public(version: str) -> str:
+    """A version without a local part such as "+cu128", which either side may leave out; 1.0.0 and 1.0 are one."""
+    return re.sub(r"(\.0)+$", "", version.split("+")[0].replace("-", ""))

@@ -8,6 +8,7 @@ import torch
 import training_items as drawn
 
 from vto_utils.errors import InputError
+from vto_utils.labels import ID
 from vto_utils.networks import GMM, LAYOUT, DiscriminatorConfig, GMMConfig, SynthesizerConfig, TryOnSynthesizer
 from vto_utils.training import schedule
 from vto_utils.training.adversary import Adversary
@@ -54,6 +55,9 @@ def test_known_flow_and_layout_cost_nothing():
     assert worse["flow"].item() == pytest.approx((19.2**2 + 25.6**2) ** 0.5, rel=1e-3)
     everywhere = warp_terms(batch, found._replace(warped=torch.ones_like(warped)), WEIGHTS, None)
     assert everywhere["spill"] == pytest.approx(1) and everywhere["cover"] == 0
+    trousers = torch.where(batch["target_garment"][:, 0] > 0, ID["pants"], batch["target_parse"].long())
+    lower = batch | {"target_parse": trousers, "category": torch.ones_like(batch["category"])}
+    assert warp_terms(lower, found, WEIGHTS, None)["spill"] < 0.05  # worn trousers are not spilled
 
 
 @pytest.mark.parametrize("trains", ["warp", "synth", "joint"])

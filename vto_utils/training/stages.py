@@ -103,7 +103,7 @@ def warp_terms(
     where = repaintable(batch["agnostic_mask"], batch["parse"], batch["category"])
     aim = worn * where
     hangs = hem_seen(batch["flow"], valid, batch["cloth_mask"])
-    nothing = open_places(batch["target_parse"], hangs)
+    nothing = open_places(batch["target_parse"], hangs) * (1 - worn)  # trousers may be the garment itself
     rgb, mask = found.warped[:, :3].float(), found.warped[:, 3:].float()
 
     def flow() -> Tensor:

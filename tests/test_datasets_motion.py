@@ -113,25 +113,40 @@ def test_a_garment_on_a_doll_is_read_at_its_new_place():
 
 
 def test_the_sides_of_a_doll_turn_away():
-    """A trunk of half-width w with sleeves beside it: x goes to sin(a x / w) w / a, sleeves keep their breadth."""
+    """A trunk of half-width w: below the armpits x goes to sin(a x / w) w / a, less above; sleeves keep to its edge."""
     mask, cloth = np.zeros(OWN, np.uint8), np.full((*OWN, 3), 255, np.uint8)
-    middle, half, angle = WIDTH // 2, 24, 1.2
-    mask[20:100, middle - half : middle + half] = 255
-    mask[20:50, middle - half - 10 : middle + half + 10] = 255
+    middle, half, angle, top, narrower = WIDTH // 2, 24, 1.2, 10, 0.8
+    mask[top:110, middle - half : middle + half] = 255
+    mask[top:40, middle - half - 10 : middle + half + 10] = 255
     flow = np.zeros((*OWN, 2), np.float32)
     flow[..., 0] = np.linspace(-1, 1, WIDTH)
+    flow[..., 1] = np.linspace(-1, 1, OWN[0])[:, None]
     sample = replace(a_sample(), cloth=cloth, cloth_mask=mask, flow=flow, flow_valid=np.ones(OWN, bool))
-    rounded = round_garment(sample, angle)
-    trunk, sleeves = (rounded.cloth_mask[row].sum() / 255 for row in (90, 30))
-    expected = 2 * half * np.sin(angle) / angle
-    assert trunk == pytest.approx(expected, abs=0.5) and sleeves - trunk == pytest.approx(20, abs=0.5)
-    x = (flow[0, :, 0] + 1) * WIDTH / 2 - middle
+    rounded = round_garment(sample, angle, narrower)
+
+    x, y = (flow[0, :, 0] + 1) * WIDTH / 2 - middle, (flow[:, 0, 1] + 1) * OWN[0] / 2
     inside = np.abs(x) <= half
-    moved = (rounded.flow[0, :, 0] + 1) * WIDTH / 2 - middle
-    np.testing.assert_allclose(moved[inside], np.sin(x[inside] / half * angle) * half / angle, atol=1e-3)
-    np.testing.assert_allclose(np.diff(moved[x > half]), np.diff(x[x > half]), atol=1e-3)
-    nothing = round_garment(replace(sample, cloth_mask=np.zeros_like(mask)), angle)
-    assert np.array_equal(nothing.flow, flow)
+    for row in range(0, OWN[0], 7):
+        share = np.clip((y[row] - top) / (0.9 * half), 0, 1)
+        turn = max(angle * (3 * share**2 - 2 * share**3), 1e-3)
+        moved = (rounded.flow[row, :, 0] + 1) * WIDTH / 2 - middle
+        np.testing.assert_allclose(moved[inside], np.sin(x[inside] / half * turn) * half / turn, atol=1e-3)
+        np.testing.assert_allclose(np.diff(moved[x > half]), narrower * np.diff(x[x > half]), atol=1e-3)
+    assert np.array_equal(rounded.flow[..., 1], flow[..., 1])
+
+    breadth = [(row > 127).sum() for row in rounded.cloth_mask]
+    edge = 2 * half * np.sin(angle) / angle
+    assert abs(breadth[90] - edge) <= 1 and abs(breadth[38] - edge - 20 * narrower) <= 1
+    assert abs(breadth[top] - 2 * half - 20 * narrower) <= 1  # shoulders do not turn away
+
+
+@pytest.mark.parametrize("columns", [(), (20, -21)])  # nothing, or nothing in its middle
+def test_what_has_no_trunk_stays_as_it_is(columns):
+    mask = np.zeros(OWN, np.uint8)
+    mask[10:100, list(columns)] = 255
+    sample = replace(a_sample(), cloth_mask=mask)
+    rounded = round_garment(sample, 1.2)
+    assert np.array_equal(rounded.cloth, sample.cloth) and np.array_equal(rounded.flow, sample.flow)
 
 
 def test_whole_pixels_are_moved_exactly():

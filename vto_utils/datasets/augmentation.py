@@ -18,6 +18,8 @@ from .motion import affine, flip_garment, flip_person, move_garment, move_person
 from .sample import Sample, agnostic_region
 
 _DRAWN = 2  # stream of random numbers
+_TURNS = 0.25  # shops' dolls differ by up to this share of the largest angle
+_SEEN_TURN = 0.1  # radians; less is not seen
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,10 @@ class AugmentationConfig:
         flip: chance to mirror person and garment together. One without the other would show prints mirrored.
         person_shift, person_scale, person_turn: largest shift, relative change of size, turn in degrees.
         garment_shift, garment_scale, garment_turn: the same for the garment in its picture.
-        garment_round: largest angle in radians by which the sides of a top or dress turn away, as on a shop's doll;
-            see ``motion.round_garment``.
-        garment_slim: share of its breadth that a garment's photo may lose besides: dolls are slim, clothes pinned.
+        garment_round: largest angle in radians by which the sides of a garment turn away, as on a shop's doll; see
+            ``motion.round_garment``.
+        garment_flat: chance that it does not: a flat lay stays one.
+        garment_slim: share of its breadth that a garment's photo may lose besides: clothes are pinned to dolls.
         garment_colour: strength in [0, 1] of another colour of the garment, in its picture and as worn.
         photo_colour: strength in [0, 1] of another light in the person's photos.
         background: chance that the white around the garment is not white.
@@ -51,7 +54,8 @@ class AugmentationConfig:
     garment_scale: float = 0.08
     garment_turn: float = 3.0
     garment_round: float = 1.5
-    garment_slim: float = 0.3
+    garment_flat: float = 0.2
+    garment_slim: float = 0.08
     garment_colour: float = 0.5
     photo_colour: float = 0.3
     background: float = 0.3
@@ -65,7 +69,7 @@ class AugmentationConfig:
     pose_loss: float = 0.02
 
     def __post_init__(self) -> None:
-        for name in ("flip", "garment_colour", "photo_colour", "background", "point_loss", "pose_loss"):
+        for name in ("flip", "garment_flat", "garment_colour", "photo_colour", "background", "point_loss", "pose_loss"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"The augmentation's {name} is {getattr(self, name)}: give a number from 0 to 1.")
         if not 0 <= self.garment_round <= 1.5:
@@ -119,11 +123,21 @@ def _moved(sample: Sample, config: AugmentationConfig, rng: np.random.Generator)
         if shift or scale or turn:
             offset = x * shift * sample.size[0], y * shift * sample.size[0]
             sample = move(sample, affine(sample.size, offset, (1 + scale) ** size, angle * turn))
-    angle = config.garment_round * rng.random() ** 0.5  # flat lays are the fewer
-    if angle > 0.1 and sample.category != "lower_body":
-        sample = round_garment(sample, angle)
-    if config.garment_slim:
-        breadth, middle = (1 - config.garment_slim) ** rng.random(), sample.size[1] / 2
+    return _on_a_doll(sample, config, rng)
+
+
+def _on_a_doll(sample: Sample, config: AugmentationConfig, rng: np.random.Generator) -> Sample:
+    """The garment as a shop shows it: mostly on a doll, which nearly all of its photos are taken of."""
+    flat, turned, sleeves, slim = rng.random(4)
+    angle = config.garment_round * (turned if flat < config.garment_flat else 1 - _TURNS * turned)
+    breadth = (1 - config.garment_slim) ** slim
+    if angle > _SEEN_TURN:
+        if sample.category == "lower_body":  # each leg is round
+            breadth *= np.sin(angle) / angle
+        else:
+            sample = round_garment(sample, angle, 1 - (1 - np.sin(angle) / angle) * sleeves)
+    if breadth < 1:
+        middle = sample.size[1] / 2
         sample = move_garment(sample, np.array([[breadth, 0, middle * (1 - breadth)], [0, 1, 0]]))
     return sample
 

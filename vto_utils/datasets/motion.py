@@ -17,6 +17,8 @@ from ..pose import KEYPOINT_NAMES
 from .sample import Sample
 
 _JUMP = 0.06  # of neighbouring flow values, half a picture being 1: beyond it two parts of the garment meet
+_ARMPIT = 0.9  # below a top's upper end, in halves of its breadth
+_LOWER_PART = (0.35, 0.95)  # of a top's height: where its trunk is told from its sleeves
 
 
 def _other_side(name: str) -> str:
@@ -119,40 +121,69 @@ def move_garment(sample: Sample, matrix: np.ndarray) -> Sample:
     return replace(sample, **changed)
 
 
-def round_garment(sample: Sample, angle: float) -> Sample:
-    """Show the garment as if it were on a doll: its sides turn away and grow narrower, sleeves keep their breadth.
+def round_garment(sample: Sample, angle: float, sleeves: float = 1.0) -> Sample:
+    """Show the garment as if it were on a doll: its sides turn away and its sleeves hang closer.
 
     A flat lay shows half of a garment's girth, a doll of the same girth shows only its breadth: what lies at an
-    angle t from the middle of a cylinder is seen at sin(t).
+    angle t from the middle of a cylinder is seen at sin(t). Shoulders face the camera as they are; from there to the
+    armpits the trunk turns round, and what is beside it follows its edge.
 
     Args:
-        angle: in radians, how far round the doll the edges of the flat garment go; below pi / 2.
+        angle: in radians, how far round the doll the edges of the flat garment go; above 0, below pi / 2.
+        sleeves: breadth times this beside the trunk.
     """
     size, (height, width) = sample.size, sample.cloth_mask.shape
-    rows = np.flatnonzero((sample.cloth_mask > 127).any(1))
-    if not len(rows):
+    trunk = _trunk(sample.cloth_mask > 127)
+    if trunk is None:
         return sample
-    low, high = (int(rows[0] + share * len(rows)) for share in (0.5, 0.85))
-    spans = [np.flatnonzero(row) for row in sample.cloth_mask[low : high + 1] > 127]
-    ends = np.median([(span[0], span[-1] + 1) for span in spans if len(span)], axis=0)
-    centre, half = ends.mean(), max(1.0, np.ptp(ends) / 2)
+    top, centre, half = trunk
 
-    def rounded(x: np.ndarray) -> np.ndarray:
-        inside = np.clip((x - centre) / half, -1, 1)
+    def turn(y: np.ndarray) -> np.ndarray:  # pixels -> radians, never quite 0
+        share = np.clip((y - top) / (_ARMPIT * half), 0, 1)
+        return np.maximum(angle * share * share * (3 - 2 * share), 1e-3)
+
+    def rounded(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        inside, around = np.clip((x - centre) / half, -1, 1), turn(y)
         beyond = (x - centre) - inside * half
-        return centre + np.sin(inside * angle) * half / angle + beyond
+        return centre + np.sin(inside * around) * half / around + beyond * sleeves
 
-    places = np.linspace(-width, 2 * width, 12 * width)
-    source = np.interp(np.arange(width) + 0.5, rounded(places), places) - 0.5
-    map_x = np.repeat(source[None].astype(np.float32), height, axis=0)
-    map_y = np.repeat(np.arange(height, dtype=np.float32)[:, None], width, axis=1)
+    def flattened(x: np.ndarray, y: np.ndarray) -> np.ndarray:  # the inverse of rounded
+        around = turn(y)
+        edge = np.sin(around) * half / around
+        inside = np.clip(x - centre, -edge, edge)
+        beyond = (x - centre) - inside
+        return centre + np.arcsin(np.clip(inside * around / half, -1, 1)) * half / around + beyond / sleeves
+
+    ys, xs = np.mgrid[0:height, 0:width] + 0.5
+    map_x, map_y = (flattened(xs, ys) - 0.5).astype(np.float32), (ys - 0.5).astype(np.float32)
     cloth = cv2.remap(sample.cloth, map_x, map_y, cv2.INTER_LINEAR, borderValue=(255, 255, 255))
     changed = {"cloth": cloth, "cloth_mask": cv2.remap(sample.cloth_mask, map_x, map_y, cv2.INTER_LINEAR)}
     if sample.flow is not None:
-        x = rounded((sample.flow[..., 0] + 1) * size[1] / 2) * 2 / size[1] - 1
+        x, y = ((sample.flow[..., n] + 1) * size[1 - n] / 2 for n in range(2))
+        x = rounded(x, y) * 2 / size[1] - 1
         flow = np.stack([np.where(sample.flow_valid, x, 0), sample.flow[..., 1]], -1).astype(np.float32)
         changed["flow"] = flow
     return replace(sample, **changed)
+
+
+def _trunk(mask: np.ndarray) -> tuple[int, float, float] | None:
+    """First row, middle and half-breadth of a top or dress without its sleeves, in pixels; None where there is none."""
+    rows = np.flatnonzero(mask.any(1))
+    if not len(rows):
+        return None
+    low, high = (int(rows[0] + share * (len(rows) - 1)) for share in _LOWER_PART)
+    columns = np.flatnonzero(mask[low : high + 1].any(0))
+    middle = int((columns[0] + columns[-1]) / 2) if len(columns) else 0
+    runs = []
+    for row in mask[low : high + 1]:
+        if row[middle]:  # sleeves hang beside it, with a gap in some rows at least
+            left, right = np.flatnonzero(~row[:middle]), np.flatnonzero(~row[middle:])
+            runs.append((left[-1] + 1 if len(left) else 0, middle + right[0] if len(right) else len(row)))
+    if not runs:
+        return None
+    runs.sort(key=lambda run: run[1] - run[0])
+    start, end = runs[len(runs) // 10]
+    return int(rows[0]), (start + end) / 2, max(1.0, (end - start) / 2)
 
 
 def place_flow(flow: np.ndarray, matrix: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:

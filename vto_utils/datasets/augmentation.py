@@ -18,7 +18,7 @@ from .motion import affine, flip_garment, flip_person, move_garment, move_person
 from .sample import Sample, agnostic_region
 
 _DRAWN = 2  # stream of random numbers
-_TURNS = 0.25  # shops' dolls differ by up to this share of the largest angle
+_FLAT, _DOLLS = 0.4, 0.35  # shares of the largest angle: a flat lay's at most, and by how much dolls differ
 _SEEN_TURN = 0.1  # radians; less is not seen
 
 
@@ -32,8 +32,8 @@ class AugmentationConfig:
         garment_shift, garment_scale, garment_turn: the same for the garment in its picture.
         garment_round: largest angle in radians by which the sides of a garment turn away, as on a shop's doll; see
             ``motion.round_garment``.
-        garment_flat: chance that it does not: a flat lay stays one.
-        garment_slim: share of its breadth that a garment's photo may lose besides: clothes are pinned to dolls.
+        garment_flat: chance that they hardly do: a flat lay stays one.
+        garment_broad: share of its breadth that a garment may gain before.
         garment_colour: strength in [0, 1] of another colour of the garment, in its picture and as worn.
         photo_colour: strength in [0, 1] of another light in the person's photos.
         background: chance that the white around the garment is not white.
@@ -53,9 +53,9 @@ class AugmentationConfig:
     garment_shift: float = 0.03
     garment_scale: float = 0.08
     garment_turn: float = 3.0
-    garment_round: float = 1.5
-    garment_flat: float = 0.2
-    garment_slim: float = 0.08
+    garment_round: float = 2.1
+    garment_flat: float = 0.1
+    garment_broad: float = 0.4
     garment_colour: float = 0.5
     photo_colour: float = 0.3
     background: float = 0.3
@@ -72,9 +72,9 @@ class AugmentationConfig:
         for name in ("flip", "garment_flat", "garment_colour", "photo_colour", "background", "point_loss", "pose_loss"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"The augmentation's {name} is {getattr(self, name)}: give a number from 0 to 1.")
-        if not 0 <= self.garment_round <= 1.5:
-            raise InputError(f"The augmentation's garment_round is {self.garment_round}: give 0 to 1.5 radians.")
-        for name in ("person_shift", "person_scale", "garment_shift", "garment_scale", "garment_slim", "label_noise",
+        if not 0 <= self.garment_round <= 2.5:
+            raise InputError(f"The augmentation's garment_round is {self.garment_round}: give 0 to 2.5 radians.")
+        for name in ("person_shift", "person_scale", "garment_shift", "garment_scale", "garment_broad", "label_noise",
                      "mask_grow", "mask_shrink", "point_noise", "point_convention"):  # fmt: skip
             if not 0 <= getattr(self, name) <= 0.5:
                 raise InputError(f"The augmentation's {name} is {getattr(self, name)}: give a number from 0 to 0.5.")
@@ -127,19 +127,21 @@ def _moved(sample: Sample, config: AugmentationConfig, rng: np.random.Generator)
 
 
 def _on_a_doll(sample: Sample, config: AugmentationConfig, rng: np.random.Generator) -> Sample:
-    """The garment as a shop shows it: mostly on a doll, which nearly all of its photos are taken of."""
-    flat, turned, sleeves, slim = rng.random(4)
-    angle = config.garment_round * (turned if flat < config.garment_flat else 1 - _TURNS * turned)
-    breadth = (1 - config.garment_slim) ** slim
-    if angle > _SEEN_TURN:
-        if sample.category == "lower_body":  # each leg is round
-            breadth *= np.sin(angle) / angle
-        else:
-            sample = round_garment(sample, angle, 1 - (1 - np.sin(angle) / angle) * sleeves)
-    if breadth < 1:
-        middle = sample.size[1] / 2
-        sample = move_garment(sample, np.array([[breadth, 0, middle * (1 - breadth)], [0, 1, 0]]))
-    return sample
+    """The garment as a shop shows it: mostly on a doll, which nearly all of its photos are taken of.
+
+    A doll is slimmer than those who wear its clothes, and what is too wide for it is pinned at its back. The flats of
+    synthetic samples are a little narrow already, their prints with them: on a doll they keep their breadth.
+    """
+    flat, turned, broad, sleeves = rng.random(4)
+    turned = _FLAT * turned if flat < config.garment_flat else 1 - _DOLLS * turned
+    angle, breadth = config.garment_round * turned, 1 + config.garment_broad * broad
+    if angle < _SEEN_TURN:
+        return sample
+    narrower = np.sin(min(angle, np.pi / 2)) / angle
+    if sample.category != "lower_body":
+        return round_garment(sample, angle, breadth, 1 - (1 - narrower) * sleeves)
+    middle, breadth = sample.size[1] / 2, max(0.7, narrower) * breadth  # each leg is round
+    return move_garment(sample, np.array([[breadth, 0, middle * (1 - breadth)], [0, 1, 0]]))
 
 
 # Colour ---------------------------------------------------------------------------------------------

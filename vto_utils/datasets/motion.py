@@ -17,7 +17,6 @@ from ..pose import KEYPOINT_NAMES
 from .sample import Sample
 
 _JUMP = 0.06  # of neighbouring flow values, half a picture being 1: beyond it two parts of the garment meet
-_ARMPIT = 0.9  # below a top's upper end, in halves of its breadth
 _LOWER_PART = (0.35, 0.95)  # of a top's height: where its trunk is told from its sleeves
 
 
@@ -121,53 +120,51 @@ def move_garment(sample: Sample, matrix: np.ndarray) -> Sample:
     return replace(sample, **changed)
 
 
-def round_garment(sample: Sample, angle: float, sleeves: float = 1.0) -> Sample:
-    """Show the garment as if it were on a doll: its sides turn away and its sleeves hang closer.
+def round_garment(sample: Sample, angle: float, breadth: float = 1.0, sleeves: float = 1.0) -> Sample:
+    """Show the garment as if it were on a doll: its sides turn away, and more of them the slimmer the doll.
 
     A flat lay shows half of a garment's girth, a doll of the same girth shows only its breadth: what lies at an
-    angle t from the middle of a cylinder is seen at sin(t). Shoulders face the camera as they are; from there to the
-    armpits the trunk turns round, and what is beside it follows its edge.
+    angle t from the middle of a cylinder is seen at sin(t). Of a doll that is slimmer than the garment, to which it
+    is pinned at the back, less than half of the girth is seen. Prints in the middle keep their breadth.
 
     Args:
-        angle: in radians, how far round the doll the edges of the flat garment go; above 0, below pi / 2.
-        sleeves: breadth times this beside the trunk.
+        angle: in radians, how far round the doll the edges of the flat garment go, above 0; what is farther than
+            pi / 2 is hidden.
+        breadth: of the garment, times this before.
+        sleeves: of what is beside the trunk, times this.
     """
     size, (height, width) = sample.size, sample.cloth_mask.shape
     trunk = _trunk(sample.cloth_mask > 127)
     if trunk is None:
         return sample
-    top, centre, half = trunk
+    centre, half = trunk
+    radius = breadth * half / angle
+    seen, edge = min(1.0, np.pi / 2 / angle) * half, radius * np.sin(min(angle, np.pi / 2))
 
-    def turn(y: np.ndarray) -> np.ndarray:  # pixels -> radians, never quite 0
-        share = np.clip((y - top) / (_ARMPIT * half), 0, 1)
-        return np.maximum(angle * share * share * (3 - 2 * share), 1e-3)
+    def rounded(x: np.ndarray) -> np.ndarray:
+        inside = np.clip(x - centre, -seen, seen)
+        beyond = (x - centre) - np.clip(x - centre, -half, half)
+        return centre + radius * np.sin(inside * breadth / radius) + beyond * sleeves
 
-    def rounded(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        inside, around = np.clip((x - centre) / half, -1, 1), turn(y)
-        beyond = (x - centre) - inside * half
-        return centre + np.sin(inside * around) * half / around + beyond * sleeves
-
-    def flattened(x: np.ndarray, y: np.ndarray) -> np.ndarray:  # the inverse of rounded
-        around = turn(y)
-        edge = np.sin(around) * half / around
-        inside = np.clip(x - centre, -edge, edge)
-        beyond = (x - centre) - inside
-        return centre + np.arcsin(np.clip(inside * around / half, -1, 1)) * half / around + beyond / sleeves
-
-    ys, xs = np.mgrid[0:height, 0:width] + 0.5
-    map_x, map_y = (flattened(xs, ys) - 0.5).astype(np.float32), (ys - 0.5).astype(np.float32)
+    place = np.arange(width) + 0.5 - centre
+    inside = np.clip(place, -edge, edge)
+    side = np.where(np.abs(place) > edge, np.sign(place) * (half - seen), 0)
+    source = centre + np.arcsin(inside / radius) * radius / breadth + side + (place - inside) / sleeves
+    map_x = np.repeat((source - 0.5)[None].astype(np.float32), height, axis=0)
+    map_y = np.repeat(np.arange(height, dtype=np.float32)[:, None], width, axis=1)
     cloth = cv2.remap(sample.cloth, map_x, map_y, cv2.INTER_LINEAR, borderValue=(255, 255, 255))
     changed = {"cloth": cloth, "cloth_mask": cv2.remap(sample.cloth_mask, map_x, map_y, cv2.INTER_LINEAR)}
     if sample.flow is not None:
-        x, y = ((sample.flow[..., n] + 1) * size[1 - n] / 2 for n in range(2))
-        x = rounded(x, y) * 2 / size[1] - 1
-        flow = np.stack([np.where(sample.flow_valid, x, 0), sample.flow[..., 1]], -1).astype(np.float32)
-        changed["flow"] = flow
+        x = (sample.flow[..., 0] + 1) * size[1] / 2
+        hidden = (np.abs(x - centre) > seen) & (np.abs(x - centre) < half)
+        valid = sample.flow_valid & ~hidden
+        flow = np.stack([rounded(x) * 2 / size[1] - 1, sample.flow[..., 1]], -1)
+        changed |= {"flow": np.where(valid[..., None], flow, 0).astype(np.float32), "flow_valid": valid}
     return replace(sample, **changed)
 
 
-def _trunk(mask: np.ndarray) -> tuple[int, float, float] | None:
-    """First row, middle and half-breadth of a top or dress without its sleeves, in pixels; None where there is none."""
+def _trunk(mask: np.ndarray) -> tuple[float, float] | None:
+    """Middle and half-breadth of a top or dress without its sleeves, in pixels; None where there is none."""
     rows = np.flatnonzero(mask.any(1))
     if not len(rows):
         return None
@@ -183,7 +180,7 @@ def _trunk(mask: np.ndarray) -> tuple[int, float, float] | None:
         return None
     runs.sort(key=lambda run: run[1] - run[0])
     start, end = runs[len(runs) // 10]
-    return int(rows[0]), (start + end) / 2, max(1.0, (end - start) / 2)
+    return (start + end) / 2, max(1.0, (end - start) / 2)
 
 
 def place_flow(flow: np.ndarray, matrix: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:

@@ -72,7 +72,8 @@ def test_a_garment_has_one_colour_flat_and_worn():
     flat[1][sample.target_garment] = 60, 120, 180
     sample = replace(sample, cloth=flat[0], target=flat[1])
     dyed = Augmentation(replace(NOTHING, garment_colour=1.0))(sample, 2)
-    worn, laid = dyed.target[inner(sample.target_garment)], dyed.cloth[sample.cloth_mask == 255]
+    within = inner(inner(inner(sample.target_garment)))  # the edge of what is dyed is soft
+    worn, laid = dyed.target[within], dyed.cloth[sample.cloth_mask == 255]
     assert (worn == worn[0]).all() and (laid == laid[0]).all()
     assert np.abs(worn[0].astype(int) - laid[0]).max() <= 2 and np.abs(worn[0].astype(int) - (60, 120, 180)).max() > 10
     away = cv2.dilate(sample.target_garment.astype(np.uint8), np.ones((9, 9))) == 0

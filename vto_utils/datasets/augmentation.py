@@ -34,6 +34,7 @@ class AugmentationConfig:
             ``motion.round_garment``.
         garment_flat: chance that they hardly do: a flat lay stays one.
         garment_broad: share of its breadth that a garment may gain before.
+        garment_yoke: share of its height that what is above the underarms may lose: synthetic armholes are deep.
         garment_colour: strength in [0, 1] of another colour of the garment, in its picture and as worn.
         photo_colour: strength in [0, 1] of another light in the person's photos.
         background: chance that the white around the garment is not white.
@@ -56,6 +57,7 @@ class AugmentationConfig:
     garment_round: float = 2.1
     garment_flat: float = 0.1
     garment_broad: float = 0.4
+    garment_yoke: float = 0.45
     garment_colour: float = 0.5
     photo_colour: float = 0.3
     background: float = 0.3
@@ -74,8 +76,8 @@ class AugmentationConfig:
                 raise InputError(f"The augmentation's {name} is {getattr(self, name)}: give a number from 0 to 1.")
         if not 0 <= self.garment_round <= 2.5:
             raise InputError(f"The augmentation's garment_round is {self.garment_round}: give 0 to 2.5 radians.")
-        for name in ("person_shift", "person_scale", "garment_shift", "garment_scale", "garment_broad", "label_noise",
-                     "mask_grow", "mask_shrink", "point_noise", "point_convention"):  # fmt: skip
+        for name in ("person_shift", "person_scale", "garment_shift", "garment_scale", "garment_broad", "garment_yoke",
+                     "label_noise", "mask_grow", "mask_shrink", "point_noise", "point_convention"):  # fmt: skip
             if not 0 <= getattr(self, name) <= 0.5:
                 raise InputError(f"The augmentation's {name} is {getattr(self, name)}: give a number from 0 to 0.5.")
 
@@ -132,14 +134,14 @@ def _on_a_doll(sample: Sample, config: AugmentationConfig, rng: np.random.Genera
     A doll is slimmer than those who wear its clothes, and what is too wide for it is pinned at its back. The flats of
     synthetic samples are a little narrow already, their prints with them: on a doll they keep their breadth.
     """
-    flat, turned, broad, sleeves = rng.random(4)
+    flat, turned, broad, sleeves, yoke = rng.random(5)
     turned = _FLAT * turned if flat < config.garment_flat else 1 - _DOLLS * turned
     angle, breadth = config.garment_round * turned, 1 + config.garment_broad * broad
     if angle < _SEEN_TURN:
         return sample
     narrower = np.sin(min(angle, np.pi / 2)) / angle
     if sample.category != "lower_body":
-        return round_garment(sample, angle, breadth, 1 - (1 - narrower) * sleeves)
+        return round_garment(sample, angle, breadth, 1 - (1 - narrower) * sleeves, 1 - config.garment_yoke * yoke)
     middle, breadth = sample.size[1] / 2, max(0.7, narrower) * breadth  # each leg is round
     return move_garment(sample, np.array([[breadth, 0, middle * (1 - breadth)], [0, 1, 0]]))
 

@@ -17,6 +17,7 @@ from ..pose import KEYPOINT_NAMES
 from .sample import Sample
 
 _JUMP = 0.06  # of neighbouring flow values, half a picture being 1: beyond it two parts of the garment meet
+_UNDERARM = 1.4  # below a top's upper end, in halves of its breadth
 _LOWER_PART = (0.35, 0.95)  # of a top's height: where its trunk is told from its sleeves
 
 
@@ -120,7 +121,9 @@ def move_garment(sample: Sample, matrix: np.ndarray) -> Sample:
     return replace(sample, **changed)
 
 
-def round_garment(sample: Sample, angle: float, breadth: float = 1.0, sleeves: float = 1.0) -> Sample:
+def round_garment(
+    sample: Sample, angle: float, breadth: float = 1.0, sleeves: float = 1.0, yoke: float = 1.0
+) -> Sample:
     """Show the garment as if it were on a doll: its sides turn away, and more of them the slimmer the doll.
 
     A flat lay shows half of a garment's girth, a doll of the same girth shows only its breadth: what lies at an
@@ -132,12 +135,15 @@ def round_garment(sample: Sample, angle: float, breadth: float = 1.0, sleeves: f
             pi / 2 is hidden.
         breadth: of the garment, times this before.
         sleeves: of what is beside the trunk, times this.
+        yoke: height of what is above the underarms, times this: hanging sleeves move the place where they part from
+            the trunk, and armholes are cut high or low.
     """
     size, (height, width) = sample.size, sample.cloth_mask.shape
     trunk = _trunk(sample.cloth_mask > 127)
     if trunk is None:
         return sample
-    centre, half = trunk
+    top, centre, half = trunk
+    depth = _UNDERARM * half
     radius = breadth * half / angle
     seen, edge = min(1.0, np.pi / 2 / angle) * half, radius * np.sin(min(angle, np.pi / 2))
 
@@ -146,25 +152,30 @@ def round_garment(sample: Sample, angle: float, breadth: float = 1.0, sleeves: f
         beyond = (x - centre) - np.clip(x - centre, -half, half)
         return centre + radius * np.sin(inside * breadth / radius) + beyond * sleeves
 
+    def lifted(y: np.ndarray) -> np.ndarray:
+        return top + np.minimum(y - top, depth) * yoke + np.maximum(y - top - depth, 0)
+
     place = np.arange(width) + 0.5 - centre
     inside = np.clip(place, -edge, edge)
     side = np.where(np.abs(place) > edge, np.sign(place) * (half - seen), 0)
     source = centre + np.arcsin(inside / radius) * radius / breadth + side + (place - inside) / sleeves
+    below = np.arange(height) + 0.5 - top
+    row = top + np.minimum(below / yoke, depth) + np.maximum(below - depth * yoke, 0)
     map_x = np.repeat((source - 0.5)[None].astype(np.float32), height, axis=0)
-    map_y = np.repeat(np.arange(height, dtype=np.float32)[:, None], width, axis=1)
+    map_y = np.repeat((row - 0.5)[:, None].astype(np.float32), width, axis=1)
     cloth = cv2.remap(sample.cloth, map_x, map_y, cv2.INTER_LINEAR, borderValue=(255, 255, 255))
     changed = {"cloth": cloth, "cloth_mask": cv2.remap(sample.cloth_mask, map_x, map_y, cv2.INTER_LINEAR)}
     if sample.flow is not None:
-        x = (sample.flow[..., 0] + 1) * size[1] / 2
+        x, y = ((sample.flow[..., n] + 1) * size[1 - n] / 2 for n in range(2))
         hidden = (np.abs(x - centre) > seen) & (np.abs(x - centre) < half)
         valid = sample.flow_valid & ~hidden
-        flow = np.stack([rounded(x) * 2 / size[1] - 1, sample.flow[..., 1]], -1)
+        flow = np.stack([rounded(x) * 2 / size[1] - 1, lifted(y) * 2 / size[0] - 1], -1)
         changed |= {"flow": np.where(valid[..., None], flow, 0).astype(np.float32), "flow_valid": valid}
     return replace(sample, **changed)
 
 
-def _trunk(mask: np.ndarray) -> tuple[float, float] | None:
-    """Middle and half-breadth of a top or dress without its sleeves, in pixels; None where there is none."""
+def _trunk(mask: np.ndarray) -> tuple[int, float, float] | None:
+    """First row, middle and half-breadth of a top or dress without its sleeves, in pixels; None where there is none."""
     rows = np.flatnonzero(mask.any(1))
     if not len(rows):
         return None
@@ -180,7 +191,7 @@ def _trunk(mask: np.ndarray) -> tuple[float, float] | None:
         return None
     runs.sort(key=lambda run: run[1] - run[0])
     start, end = runs[len(runs) // 10]
-    return (start + end) / 2, max(1.0, (end - start) / 2)
+    return int(rows[0]), (start + end) / 2, max(1.0, (end - start) / 2)
 
 
 def place_flow(flow: np.ndarray, matrix: np.ndarray, old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:

@@ -14,7 +14,7 @@ SIZE = (128, 96)
 PLAIN = replace(
     sample_flat(stream(0, 0, "flat"), "top", "short"), angles=(20.0, 20.0), over=(True, True), tilt=0.0, fill=0.85,
     shift=(0.0, 0.0), boxy=0.7, skew=0.0, stretch=1.0, longer=1.0, bend=0.0, light=(0.0, 0.8), relief=0.8, shadow=0.0,
-    ground=(0.96, 0.96, 0.96), seed=3,
+    ground=(0.96, 0.96, 0.96), seed=3, doll=0.0,
 )  # fmt: skip
 NAMES = ("tee", "long", "tank", "trousers", "shorts", "skirt", "dress")
 
@@ -141,6 +141,43 @@ def test_outlines_have_no_barbs(clothes, name):
         opened = cv2.morphologyEx(inside, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
         pieces = cv2.connectedComponentsWithStats(inside - opened)[2][1:, cv2.CC_STAT_AREA]
         assert pieces.max() / per_dm**2 < 0.01, angle
+
+
+def across(garment, **changes):
+    """x of every vertex in dm from the garment's middle."""
+    flat = laid(garment, (256, 192), **changes)
+    x = pixels(flat.place, (256, 192))[:, 0] * SAMPLES * flat.step
+    middle = (np.abs(garment.pattern.points[:, 0]) < 0.15) & (garment.pattern.arm < 0.02)
+    return x - np.median(x[middle])
+
+
+@pytest.mark.parametrize("turn", [0.6, 1.3, 2.0])
+@pytest.mark.parametrize("name", ["tee", "dress", "skirt"])
+def test_the_sides_turn_away_on_a_doll(clothes, name, turn):
+    """At t radians from the middle x is sin(t) of the radius; what goes round farther than pi / 2 is hidden."""
+    garment = clothes[name]
+    pattern = garment.pattern
+    flat, round_ = across(garment), across(garment, doll=turn)
+    trunk = (pattern.arm < 0.02) & (np.abs(pattern.points[:, 1] - 2.0) < 1.0) & (garment.edge > 0)
+    if name == "skirt":
+        trunk = (np.abs(pattern.points[:, 1] + 1.0) < 1.0) & (garment.edge > 0)
+    for height in np.unique(pattern.points[trunk, 1].round(1))[::3]:
+        row = trunk & (np.abs(pattern.points[:, 1] - height) < 0.12)
+        half = np.abs(flat[row]).max()
+        seen = np.clip(np.abs(flat[row]), 0, half * min(1, np.pi / 2 / turn))
+        expected = half / turn * np.sin(seen * turn / half)
+        np.testing.assert_allclose(np.abs(round_[row]), expected, atol=0.09 * half)
+    near = trunk & (np.abs(flat) < 0.4)
+    assert np.abs(round_[near] / flat[near])[np.abs(flat[near]) > 0.15].mean() == pytest.approx(1, abs=0.08)
+
+
+def test_sleeves_of_a_doll_keep_their_place(clothes):
+    pattern = clothes["long"].pattern
+    sleeve = (pattern.arm > 0.5) & (pattern.along > 0.5) & (clothes["long"].edge > 0)
+    flat, round_ = (across(clothes["long"], doll=turn)[sleeve] for turn in (0.0, 1.8))
+    np.testing.assert_allclose(round_, flat, atol=0.05)
+    gaps = [(laid(clothes["long"], (256, 192), doll=turn).mask[128] == 0).sum() for turn in (0.0, 1.8)]
+    assert gaps[1] > gaps[0]  # beside the trunk the ground is seen
 
 
 def cuffs(garment, angle):

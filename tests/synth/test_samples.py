@@ -120,7 +120,7 @@ def test_flow_leads_from_the_person_to_the_flat(sample):
         assert np.abs(view.flow).max() <= 1 and (view.flow[~view.valid] == 0).all()
         assert (view.albedo[~worn] == 0).all() and (view.side[~worn] == 0).all()
         assert set(np.unique(view.side[worn])) <= {1, 2}
-        assert view.valid.sum() > 0.6 * worn.sum()
+        assert view.valid.sum() > 0.5 * worn.sum()  # a slim doll hides much of the sides, which a turned person shows
         # it leads into the flat's mask, and to many places
         column, row = (((view.flow[view.valid] + 1) / 2) * SIZE[::-1]).astype(int).T
         assert (flat.mask[row, column] > 0).all()

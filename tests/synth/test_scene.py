@@ -19,7 +19,7 @@ LIGHT = LightSpec((0.4, 0.7, 1.0), 0.6, 0.0, 3.0, (-0.8, 0.3, 0.9), 0.15, 0.35)
 FULL = Framing("crown", "soles", 0.06, 0.94, distance=45.0)
 FLAT = replace(
     sample_flat(stream(0, 0, "flat"), "top", "short"), angles=(10.0, 12.0), over=(True, False), tilt=1.0, fill=0.9,
-    shift=(0.0, 0.0), bend=0.03, light=(0.3, 0.8),
+    shift=(0.0, 0.0), bend=0.03, light=(0.3, 0.8), stretch=0.9, slimmer=0.9, doll=0.0,
 )  # fmt: skip
 PERSON = {
     ID[name]

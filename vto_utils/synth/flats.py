@@ -1,4 +1,5 @@
-"""Garments as shops photograph them: laid flat, sleeves hanging or out, on a light ground, with a soft shadow."""
+"""Garments as shops photograph them: on a doll that is cut out of the photo, or laid flat; sleeves hanging or out, on a
+light ground, with a soft shadow."""
 
 from __future__ import annotations
 
@@ -13,6 +14,9 @@ from .garments import Garment
 from .noise import Field
 from .styles import SLEEVES
 
+_LAID = 0.12  # share of garments that are laid flat
+_SHOULDERS = 0.4  # by so much broader, in halves of the chest, is the cylinder that shoulders are on
+_HIDDEN = 0.04  # of its breadth is left of what is pinned behind a doll
 SAMPLES = 2  # per pixel and direction
 FRONT, BACK = 1, 2
 
@@ -37,6 +41,7 @@ class FlatSpec:
     shadow: float  # darkness of the shadow on the ground
     ground: tuple[float, float, float]  # sRGB of the ground
     seed: int
+    doll: float = 0.0  # radians by which the sides of the front turn away from the camera; 0 laid flat
 
     def params(self) -> dict:
         return asdict(self)
@@ -53,8 +58,9 @@ def sample_flat(rng: np.random.Generator, kind: str, sleeve: str) -> FlatSpec:
             # cuffs hanging beside the hem, slightly out, or spread
             middle = rng.choice([rng.uniform(34, 43), rng.uniform(20, 34), rng.uniform(-40, 20)], p=[0.6, 0.27, 0.13])
         else:
-            middle = rng.choice([rng.uniform(13, 30), rng.uniform(-10, 13), rng.uniform(-40, -10)], p=[0.8, 0.1, 0.1])
+            middle = rng.choice([rng.uniform(13, 30), rng.uniform(-10, 13), rng.uniform(-40, -10)], p=[0.3, 0.6, 0.1])
         angles = tuple(float(np.clip(middle + rng.normal(0, 2.5), -40, 44)) for _ in range(2))
+    doll, stretch, slimmer = _drawn_doll(rng, kind, long)
     grey = float(rng.choice([rng.uniform(0.94, 1.0), rng.uniform(0.8, 0.94)], p=[0.85, 0.15]))
     ground = np.clip(grey + rng.normal(0, 0.006, 3) * (1 if rng.random() < 0.8 else 4), 0, 1)
     return FlatSpec(
@@ -65,8 +71,8 @@ def sample_flat(rng: np.random.Generator, kind: str, sleeve: str) -> FlatSpec:
         shift=(float(rng.normal(0, 0.01)), float(rng.normal(0, 0.015))),
         boxy=float(rng.uniform(0.55, 1.0)),
         skew=float(rng.normal(0, 0.012)),
-        stretch=float(rng.uniform(0.8, 0.95) if kind == "trousers" else rng.uniform(0.77, 1.0)),
-        slimmer=float(rng.uniform(0.72, 0.95) if long else rng.uniform(0.85, 1.0)),
+        stretch=stretch,
+        slimmer=slimmer,
         longer=float(rng.uniform(1.08, 1.25) if kind == "trousers" else rng.uniform(1.05, 1.3)),
         bend=float(rng.uniform(0.02, 0.09)),
         light=(float(rng.normal(0, 0.7)), float(rng.uniform(0.4, 1.2))),
@@ -74,6 +80,26 @@ def sample_flat(rng: np.random.Generator, kind: str, sleeve: str) -> FlatSpec:
         shadow=float(rng.uniform(0.0, 0.22)),
         ground=tuple(float(x) for x in ground),
         seed=int(rng.integers(1 << 31)),
+        doll=doll,
+    )
+
+
+def _drawn_doll(rng: np.random.Generator, kind: str, long: bool) -> tuple[float, float, float]:
+    """How far round the doll the front goes, the width's factor and that of sleeves.
+
+    Beyond a quarter turn what is too wide for a slim doll is pinned behind it. Prints in the middle are then as broad
+    as they are worn, the trunk of a top is .5 to .7 torsos broad and its sleeves are seen from the front only.
+    """
+    flat = rng.random() < _LAID
+    if kind == "trousers":  # each leg is round: all of it is seen narrower
+        return 0.0, float(rng.uniform(0.8, 0.95) * (1 if flat else rng.uniform(0.7, 0.95))), 1.0
+    if flat:
+        return 0.0, float(rng.uniform(0.85, 1.1)), float(rng.uniform(0.72, 0.95) if long else rng.uniform(0.8, 1.0))
+    turn = rng.uniform(0.9, 1.5) if kind == "skirt" else rng.uniform(1.35, 2.0)
+    return (
+        float(turn),
+        float(rng.uniform(0.95, 1.15)),
+        float(rng.uniform(0.55, 0.85) if long else rng.uniform(0.6, 0.9)),
     )
 
 
@@ -104,7 +130,10 @@ def _positions(garment: Garment, spec: FlatSpec) -> np.ndarray:
     fields = Field(rng), Field(rng)
     u, v = flat[:, 0] * 0.28 + 20, flat[:, 1] * 0.28 + 20
     flat = flat + spec.bend * np.stack([field(u, v) for field in fields], 1)
-    flat[:, 0] = flat[:, 0] * spec.stretch + spec.skew * flat[:, 1]
+    flat[:, 0] *= spec.stretch
+    if spec.doll:
+        _round(garment, flat, spec.doll)
+    flat[:, 0] += spec.skew * flat[:, 1]
     angle = np.deg2rad(spec.tilt)
     turn = np.float32([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return (flat @ turn.T).astype(np.float32)
@@ -140,7 +169,7 @@ def _lengthen(garment: Garment, flat: np.ndarray, times: float, slim: float) -> 
         moved = np.interp(along, stations, centre) + (across - np.interp(along, stations, middle)) * np.interp(
             along, stations, wanted / half
         )
-        surely = smoothstep(0.25, 0.5, pattern.arm[own]) * smoothstep(0.08, 0.35, along)
+        surely = smoothstep(0.25, 0.5, pattern.arm[own]) * smoothstep(0.02, 0.25, along)
         longer = (times - 1) * np.clip(along, 0, 1.05) * smoothstep(0.25, 0.5, pattern.arm[own])
         flat[own] += ((moved - across) * surely)[:, None] * side_axis + longer[:, None] * reach
 
@@ -192,6 +221,28 @@ def _widening(garment: Garment, flat: np.ndarray, boxy: float) -> np.ndarray:
     grown = half * factor + 0.5 * np.pi * style.flare * 0.55 * np.clip(1.4 - stations, 0, None)
     wider = np.interp(height, stations, grown / half)
     return np.where(trunk, wider, 1 + (wider - 1) * smoothstep(3.3, 2.6, height)).astype(np.float32)
+
+
+def _round(garment: Garment, flat: np.ndarray, turn: float) -> None:
+    """Show the trunk as a cylinder seen from the front; changes ``flat`` in place."""
+    pattern = garment.pattern
+    height, trunk = pattern.points[:, 1], pattern.arm < 0.02
+    stations = np.arange(-7.0, 3.1, 0.25)
+    half = np.array([np.abs(flat[trunk & (np.abs(height - y) < 0.2), 0]).max() for y in stations])
+    # Shoulders are less round than what is below them.
+    half = np.interp(height, stations, half) * (1 + _SHOULDERS * smoothstep(3.0, 4.6, height))
+
+    def rounded(x: np.ndarray, half: np.ndarray) -> np.ndarray:
+        seen = half * min(1.0, 0.5 * np.pi / turn)
+        inside = np.clip(x, -seen, seen)
+        # What is pinned behind lies at the edge of what is seen.
+        pinned = np.clip(x, -half, half) - inside
+        return half / turn * np.sin(inside * turn / half) + _HIDDEN * pinned + (x - inside - pinned)
+
+    x = flat[:, 0]
+    sleeve = smoothstep(0.05, 0.45, pattern.along) * smoothstep(0.02, 0.3, pattern.arm)
+    turned = rounded(x, half)
+    flat[:, 0] = turned + (x - turned) * sleeve  # arms hang from the shoulders, beside a slim trunk
 
 
 def _panel_looseness(garment: Garment) -> np.ndarray:

@@ -18,7 +18,7 @@ from .shells import Pattern
 NONE = 9.0  # dm, "no such edge here"
 ARM_LENGTH = 5.2  # dm, from the shoulder joint to the wrist of the canonical body
 NECKLINES = ("crew", "v", "scoop", "boat", "square", "polo", "high")
-HEM_LENGTHS = {"crop": (0.75, 1.5), "waist": (0.0, 0.6), "hip": (-1.0, -0.15), "tunic": (-2.6, -1.3)}
+HEM_LENGTHS = {"crop": (0.75, 1.5), "waist": (0.1, 0.7), "hip": (-0.75, 0.05), "tunic": (-2.6, -1.3)}
 # sleeve families and how far down the arm they reach, 0 shoulder .. 1 wrist
 SLEEVES = {
     "strap": (0.0, 0.0),
@@ -114,10 +114,10 @@ def _neck(style: Style, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
     if kind == "polo":
         return _neck_ring(points, normals, 0.98 * wide, 1.14, 0.66, 6.0)
     if kind == "boat":
-        return _neck_ring(points, normals, 1.6 * wide, 1.12, 0.74, 5.86)
+        return _neck_ring(points, normals, 1.6 * wide, 1.0, 0.74, 5.86)
     if kind == "scoop":
         return _neck_ring(points, normals, 1.18 * wide, 1.45 + deep, 0.74, 5.8)
-    ring = _neck_ring(points, normals, 1.08 * wide, 1.24, 0.68, 5.93)
+    ring = _neck_ring(points, normals, 1.08 * wide, 1.08, 0.68, 5.93)
     if kind == "crew":
         return ring
     front = points[:, 2] > -0.25

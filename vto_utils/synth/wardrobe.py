@@ -60,11 +60,11 @@ def _upper(rng: np.random.Generator) -> dict:
     if neckline in ("polo", "high") and sleeve in ("tank", "cap") and rng.random() < 0.7:
         sleeve = "short" if neckline == "polo" else "long"
     low, high = SLEEVES[sleeve]
-    width = float(rng.uniform(0.92, 1.12))
+    width = float(rng.uniform(0.72, 1.04))
     # a tank top's strap starts where its neckline ends; a thin one sits half-way to the shoulder
     strap = rng.uniform(1.25, 1.6) if sleeve == "strap" else NECK_HALF[neckline] * width + rng.uniform(0.2, 0.7)
-    fit = float(rng.beta(1.6, 2.2))  # 0 tight .. 1 oversized
-    wide = rng.uniform(0.04, 0.2) if sleeve in ("cap", "short", "half") else rng.uniform(0.0, 0.1)
+    fit = float(rng.beta(1.4, 2.8))  # 0 tight .. 1 oversized
+    wide = rng.uniform(0.02, 0.16) if sleeve in ("cap", "short", "half") else rng.uniform(0.0, 0.1)
     return dict(
         family=f"{sleeve} {neckline}",
         loose=0.01 + 0.34 * fit,
